@@ -1,0 +1,83 @@
+"""Our Hydra plugins, imported at every start of Hydra: nothing heavy here.
+
+``hydra/launcher=local`` takes all runs of a sweep at once; ``hydra/sweeper=grid`` is Hydra's basic
+sweeper without its rehearsal, which composes every job a second time and writes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+
+class LocalLauncher(Launcher):
+    """Composes every job, then leaves all of them with the task function."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra hands over."""
+        self.context = hydra_context
+        self.task: Any = task_function
+        self.config = config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs; their results are records, so nothing is returned to Hydra."""
+        composed = []
+        for number, overrides in enumerate(job_overrides, start=initial_job_idx):
+            job = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+            OmegaConf.set_readonly(job, value=False)
+            with open_dict(job):
+                job.hydra.job.id = str(number)
+                job.hydra.job.num = number
+            composed.append(job)
+        self.task.collect(composed, job_overrides)
+        return []
+
+
+class GridSweeper(BasicSweeper):
+    """The grid that Hydra's basic sweeper spans, handed to the launcher in one piece."""
+
+    def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
+        """Split the overrides into jobs and launch them."""
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        batches = self.split_arguments(overrides, max_batch_size=None)
+        jobs = [job for batch in batches for job in batch]
+        return self.launcher.launch(jobs, initial_job_idx=0)
+
+
+class OwnGroups(SearchPathPlugin):
+    """The user's own config groups, in ``./conf``, stand before the shipped ones."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put ``./conf`` in front, where there is one."""
+        own = Path.cwd() / "conf"
+        if own.is_dir():
+            search_path.prepend(provider="mtsweep-own", path=f"file://{own}")
+
+
+_HERE = "hydra_plugins.mtsweep_plugins.local"
+_STORE = ConfigStore.instance()
+_STORE.store(
+    group="hydra/launcher", name="local", node={"_target_": f"{_HERE}.LocalLauncher"}, provider=_HERE
+)
+_STORE.store(
+    group="hydra/sweeper",
+    name="grid",
+    node={"_target_": f"{_HERE}.GridSweeper", "max_batch_size": None, "params": None},
+    provider=_HERE,
+)

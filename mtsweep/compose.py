@@ -1,0 +1,270 @@
+"""Composition: groups and overrides to plain values. The only module that knows Hydra."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtsweep.config import RunConfig, known_keys, unknown, validate
+from mtsweep.errors import ConfigError, Problem, UserError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as it was asked for."""
+
+    config: RunConfig
+    overrides: str
+    """What tells it from the other runs of its command; empty for a single run."""
+
+
+Execute = Callable[[list[Job]], None]
+"""What takes the runs of a command."""
+
+
+def conf_dirs() -> list[Path]:
+    """Folders that hold config groups: the user's own ``./conf`` first, then the shipped ones."""
+    here = Path(__file__).parent
+    shipped = next(path for path in (here / "conf", here.parent / "conf") if path.is_dir())
+    own = Path.cwd() / "conf"
+    return [own, shipped] if own.is_dir() and own.resolve() != shipped.resolve() else [shipped]
+
+
+def groups() -> dict[str, dict[str, str]]:
+    """Group name to its options, and each option to the first comment line of its file."""
+    found: dict[str, dict[str, str]] = {}
+    for folder in reversed(conf_dirs()):
+        for file in sorted(folder.glob("*/*.yaml")):
+            with file.open(encoding="utf-8") as lines:
+                first = lines.readline()
+            told = first.removeprefix("#").strip() if first.startswith("#") else ""
+            found.setdefault(file.parent.name, {})[file.stem] = told
+    return found
+
+
+def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
+    """The runs that a command line asks for, composed by Hydra and validated all together.
+
+    Args:
+        arguments: Hydra's command line: flags and overrides.
+        execute: What a launcher other than ours calls, in its own process, for each run.
+
+    Returns:
+        The runs to do here; none under another launcher, or where Hydra only printed something.
+
+    Raises:
+        ConfigError: for every problem of every run.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    checked = _checked(arguments)
+    task = _Task(execute)
+    main = hydra.main(config_path=str(conf_dirs()[-1]), config_name="config", version_base="1.3")
+    # Hydra prints and exits by itself unless this is set; we word errors and choose exit codes.
+    with _environment("HYDRA_FULL_ERROR", "1"), _argv(["mtsweep", *checked]):
+        try:
+            main(task)()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError([_hydra_problem(error)]) from error
+    return _jobs(task.composed, task.overrides)
+
+
+class _Task:
+    """The task function. A single run and our launcher leave their work here; other launchers
+    call it with one run at a time, in a process of their own."""
+
+    def __init__(self, execute: Execute) -> None:
+        self.execute = execute
+        self.composed: list[DictConfig] = []
+        self.overrides: list[Sequence[str]] = []
+
+    def __call__(self, composed: DictConfig) -> None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            self.execute(_jobs([composed], [HydraConfig.get().overrides.task]))
+        else:
+            self.collect([composed], [[]])
+
+    def collect(self, composed: Sequence[DictConfig], overrides: Sequence[Sequence[str]]) -> None:
+        """Take composed runs, each with its overrides."""
+        self.composed.extend(composed)
+        self.overrides.extend(overrides)
+
+
+def _jobs(composed: Sequence[DictConfig], overrides: Sequence[Sequence[str]]) -> list[Job]:
+    told = [", ".join(own) for own in _telling(overrides)]
+    results = [validate(_plain(each), own) for each, own in zip(composed, told, strict=True)]
+    problems = [problem for result in results if isinstance(result, list) for problem in result]
+    if problems:
+        raise ConfigError(_merged(problems, len(results)))
+    return [
+        Job(result, own)
+        for result, own in zip(results, told, strict=True)
+        if isinstance(result, RunConfig)
+    ]
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+@contextmanager
+def _argv(argv: list[str]) -> Iterator[None]:
+    before, sys.argv = sys.argv, argv
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _plain(composed: DictConfig) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
+    if not isinstance(values, dict):
+        raise UserError("the configuration is no mapping")
+    return {str(key): value for key, value in values.items() if key != "hydra"}
+
+
+def _telling(overrides: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Per run, the overrides that not every run has; of a single run, none."""
+    if len(overrides) == 1:
+        return [[]]
+    return [
+        [each.lstrip("+") for each in own if not all(each in others for others in overrides)]
+        for own in overrides
+    ]
+
+
+def _merged(problems: list[Problem], runs: int) -> list[Problem]:
+    """A complaint that every run shares is told once, without a run."""
+    counted: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        counted.setdefault((problem.key, problem.complaint), []).append(problem)
+    return [
+        Problem(*what) if len(told) == runs else problem
+        for what, told in counted.items()
+        for problem in told
+    ]
+
+
+def _checked(arguments: Sequence[str]) -> list[str]:
+    """The arguments with every key known, and ready for keys that the YAML leaves out.
+
+    Raises:
+        ConfigError: for each unknown key or option; those of the values of the rest come with it.
+    """
+    from hydra._internal.utils import get_args_parser
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = get_args_parser()
+    _exit_by_raising(parser)
+    parsed = parser.parse_args(list(arguments))
+    texts = list(parsed.overrides)
+    known, options = known_keys(), groups()
+    problems: list[Problem] = []
+    ready: dict[str, str] = {}
+    for text in texts:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException as error:
+            problems.append(Problem(text, _first_line(error)))
+            continue
+        found = list(_override_problems(override, known, options))
+        if override.is_sweep_override() and not parsed.multirun:
+            found.append(Problem(override.key_or_group, f"several values need -m: mtsweep -m {text}"))
+        problems.extend(found)
+        if not found:
+            ready[text] = _ready(override, text, known, options)
+    if problems:
+        good = [ready.get(text, text) for text in arguments if text in ready or text not in texts]
+        raise ConfigError([*problems, *_value_problems(good)])
+    return [ready.get(text, text) for text in arguments]
+
+
+def _override_problems(
+    override: Override, known: list[str], options: dict[str, dict[str, str]]
+) -> Iterator[Problem]:
+    key = override.key_or_group
+    if key in options:
+        for choice in _choices(override):
+            if choice is not None and str(choice) not in options[key]:
+                listed = ", ".join(options[key]) or "none yet"
+                yield Problem(key, f"no option {str(choice)!r}; there are: {listed}")
+    elif key == "hydra" or key.startswith(("hydra.", "hydra/")):
+        return
+    elif key not in known and not any(name.startswith(f"{key}.") for name in known):
+        if key.partition("/")[0] in options or key.partition(".")[0] not in {"trainer"}:
+            yield Problem(key, unknown(key, [*known, *options]))
+        else:
+            yield Problem(key, unknown(key, known))
+
+
+def _choices(override: Override) -> Iterator[Any]:
+    if override.is_choice_sweep():
+        yield from override.sweep_iterator()
+        return
+    value = override.value()
+    yield from value if isinstance(value, list) else [value]
+
+
+def _ready(
+    override: Override, text: str, known: list[str], options: dict[str, dict[str, str]]
+) -> str:
+    """A known key is set whether or not the chosen YAML spells it out (Hydra's ``++``)."""
+    key = override.key_or_group
+    plain = key in known and key not in options
+    return f"++{text.lstrip('+')}" if plain and not text.startswith("~") else text
+
+
+def _value_problems(arguments: list[str]) -> list[Problem]:
+    """What else is wrong once the unknown keys are left out."""
+    try:
+        compose(arguments, lambda _jobs: None)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def _exit_by_raising(parser: argparse.ArgumentParser) -> None:
+    def error(message: str) -> None:
+        raise UserError(f"{message}; see python -m mtsweep --help")
+
+    parser.error = error  # type: ignore[method-assign,assignment]
+
+
+def _hydra_problem(error: Exception) -> Problem:
+    cause = error.__cause__
+    text = _first_line(error)
+    if cause is not None and (reason := _first_line(cause)) not in text:
+        text = f"{text} ({reason})"
+    return Problem(str(getattr(cause, "full_key", "") or "command line"), text)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
+

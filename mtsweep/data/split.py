@@ -1,0 +1,68 @@
+"""Train, dev and test: split by source text, seeded, nested in size.
+
+Every pair is placed by a hash of its split key, so neither the order of the file nor other pairs
+change where it falls, and a smaller ``data.size`` is a prefix of a larger one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import groupby
+
+from mtsweep.data.pairs import Pair, Pool
+from mtsweep.errors import UserError
+
+
+def split(
+    pool: Pool, test_size: float, dev_size: float, seed: int
+) -> tuple[tuple[Pair, ...], tuple[Pair, ...], tuple[Pair, ...]]:
+    """Train, dev and test pairs of a pool.
+
+    Args:
+        pool: Pairs of a source; parts that it brings along are kept as they are.
+        test_size: Test pairs, a count from 1 up or a share below 1.
+        dev_size: Dev pairs, likewise.
+        seed: Another seed gives another split.
+
+    Raises:
+        UserError: if nothing is left to train on.
+    """
+    groups = _shuffled(pool.train, seed)
+    total = len(pool.train)
+    test, groups = _cut(groups, _count(test_size, total), given=pool.test)
+    dev, groups = _cut(groups, _count(dev_size, total), given=pool.dev)
+    test_keys = {pair.split_key for pair in test}
+    held_out = test_keys | {pair.split_key for pair in dev}
+    train = [pair for group in groups for pair in group if pair.split_key not in held_out]
+    dev = tuple(pair for pair in dev if pair.split_key not in test_keys)
+    if not (train and dev and test):
+        raise UserError(
+            f"data: {total} pairs cannot give {len(test)} test and {len(dev)} dev pairs and still "
+            f"leave some to train on; lower data.test_size ({test_size:g}) and data.dev_size "
+            f"({dev_size:g})"
+        )
+    return tuple(train), dev, test
+
+
+def _shuffled(pairs: tuple[Pair, ...], seed: int) -> list[list[Pair]]:
+    def place(pair: Pair) -> bytes:
+        return hashlib.sha256(f"{seed}\0{pair.split_key}".encode()).digest()
+
+    return [list(group) for _, group in groupby(sorted(pairs, key=place), key=place)]
+
+
+def _count(size: float, total: int) -> int:
+    return max(1, round(size * total)) if size < 1 else int(size)
+
+
+def _cut(
+    groups: list[list[Pair]], count: int, given: tuple[Pair, ...] | None
+) -> tuple[tuple[Pair, ...], list[list[Pair]]]:
+    if given is not None:
+        return given, groups
+    taken: list[Pair] = []
+    for index, group in enumerate(groups):
+        if len(taken) >= count:
+            return tuple(taken), groups[index:]
+        taken.extend(group)
+    return tuple(taken), []
