@@ -10,29 +10,29 @@ defaults are what production code must cope with.
 """
 
 import hashlib
-import shutil
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from . import decoders, encoder_decoders
+from . import causal, seq2seq
 from .files import save_weights
 
 Builder = Callable[[Path, Sequence[str]], None]
 """Writes a repository's configuration and tokenizer, trained on the texts, into a folder."""
 
 BUILDERS: Mapping[str, Builder] = {
-    "meta-llama/Llama-3.2-1B": decoders.llama_base,
-    "unsloth/Llama-3.2-3B-Instruct": decoders.llama_instruct,
-    "Qwen/Qwen2-1.5B": decoders.qwen2,
-    "facebook/nllb-200-distilled-600M": encoder_decoders.nllb,
-    "facebook/m2m100_418M": encoder_decoders.m2m100,
-    "Helsinki-NLP/opus-mt-en-de": encoder_decoders.marian_single,
-    "Helsinki-NLP/opus-mt-en-mul": encoder_decoders.marian_multiple,
-    "facebook/mbart-large-50-many-to-many-mmt": encoder_decoders.mbart50,
-    "google-t5/t5-small": encoder_decoders.t5,
+    "meta-llama/Llama-3.2-1B": causal.llama_base,
+    "unsloth/Llama-3.2-3B-Instruct": causal.llama_instruct,
+    "Qwen/Qwen2-1.5B": causal.qwen2,
+    "facebook/nllb-200-distilled-600M": seq2seq.nllb,
+    "facebook/m2m100_418M": seq2seq.m2m100,
+    "Helsinki-NLP/opus-mt-en-de": seq2seq.marian_single,
+    "Helsinki-NLP/opus-mt-en-mul": seq2seq.marian_multiple,
+    "facebook/mbart-large-50-many-to-many-mmt": seq2seq.mbart50,
+    "google-t5/t5-small": seq2seq.t5,
 }
 NAMES: tuple[str, ...] = tuple(BUILDERS)
 
@@ -73,7 +73,11 @@ def _lay_out_one(hub_cache: Path, name: str, texts: Sequence[str], revision_salt
         folder.mkdir(parents=True, exist_ok=True)
     if not snapshot.exists():
         _build(name, texts, seed=int(commit[:8], 16), snapshot=snapshot)
-    (repository / "refs" / "main").write_text(commit, encoding="utf-8")
+    main = repository / "refs" / "main"
+    if not main.exists() or main.read_text(encoding="utf-8") != commit:
+        draft = main.with_name(f"main.{os.getpid()}")
+        draft.write_text(commit, encoding="utf-8")
+        draft.replace(main)
     return snapshot
 
 
@@ -89,6 +93,5 @@ def _build(name: str, texts: Sequence[str], seed: int, snapshot: Path) -> None:
         try:
             folder.rename(snapshot)
         except OSError:
-            if not snapshot.exists():
+            if not snapshot.exists():  # otherwise another process was first
                 raise
-            shutil.rmtree(folder)

@@ -12,6 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 Json = dict[str, Any]
 """A JSON object; its values are whatever the true file has."""
 
+FROM_CONFIG: Json = {"_from_model_config": True}
+"""The mark of a generation configuration that the hub once made out of a ``config.json``."""
+
 
 def write_json(file: Path, content: Json) -> None:
     """Write a JSON file as the hub has it: indented, UTF-8."""
@@ -31,17 +34,20 @@ def train_sentencepiece(
             own (-1, 0, 1, 2).
     """
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=model,
-        model_type=kind,
-        vocab_size=size,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        num_threads=1,
-        minloglevel=2,
+    settings: Json = {
+        "sentence_iterator": iter(texts),
+        "model_writer": model,
+        "model_type": kind,
+        "vocab_size": size,
+        "hard_vocab_limit": False,
+        "character_coverage": 1.0,
+        "seed_sentencepiece_size": 2000,  # the defaults, meant for large corpora, take thrice as
+        "shrinking_factor": 0.5,  # long and give no shorter sentences here
+        "num_threads": 1,
+        "minloglevel": 2,
         **ids,
-    )
+    }
+    sentencepiece.SentencePieceTrainer.train(**settings)
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
 
 

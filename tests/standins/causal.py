@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from tokenizers import processors, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX as QWEN2_SPLIT
 
-from .files import Json, write_json
+from .files import FROM_CONFIG, Json, write_json
 
 BASE_PIECES = 900
 """Byte-level pieces before the special tokens: 256 bytes and what the texts merge."""
@@ -69,9 +77,12 @@ def llama_base(folder: Path, texts: Sequence[str]) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {"eos_token": "<|end_of_text|>"}
     write_json(folder / "tokenizer_config.json", _llama_settings(tokenizer) | settings)
-    ids = {f"{end}_token_id": tokenizer.token_to_id(f"<|{word}_of_text|>") for end, word in (("bos", "begin"), ("eos", "end"))}
+    ids = {
+        "bos_token_id": tokenizer.token_to_id("<|begin_of_text|>"),
+        "eos_token_id": tokenizer.token_to_id("<|end_of_text|>"),
+    }
     write_json(folder / "config.json", _llama_config(tokenizer) | ids)
-    write_json(folder / "generation_config.json", _llama_generation() | ids)
+    write_json(folder / "generation_config.json", FROM_CONFIG | _llama_generation() | ids)
 
 
 def llama_instruct(folder: Path, texts: Sequence[str]) -> None:
@@ -85,8 +96,10 @@ def llama_instruct(folder: Path, texts: Sequence[str]) -> None:
         "chat_template": LLAMA_TEMPLATE,
     }
     write_json(folder / "tokenizer_config.json", _llama_settings(tokenizer) | settings)
-    ids = {"bos_token_id": tokenizer.token_to_id("<|begin_of_text|>")}
-    ids["pad_token_id"] = tokenizer.token_to_id("<|finetune_right_pad_id|>")
+    ids = {
+        "bos_token_id": tokenizer.token_to_id("<|begin_of_text|>"),
+        "pad_token_id": tokenizer.token_to_id("<|finetune_right_pad_id|>"),
+    }
     ends = [tokenizer.token_to_id(end) for end in ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>")]
     write_json(folder / "config.json", _llama_config(tokenizer) | ids | {"eos_token_id": ends[-1]})
     lengths = {"eos_token_id": ends, "max_length": 131072}
@@ -116,10 +129,11 @@ def qwen2(folder: Path, texts: Sequence[str]) -> None:
     }
     write_json(folder / "tokenizer_config.json", settings)
     end = tokenizer.token_to_id("<|endoftext|>")
-    write_json(folder / "config.json", _qwen2_config(tokenizer.get_vocab_size() + 64, end))
-    generation = {"bos_token_id": end, "eos_token_id": end}
-    generation |= {"do_sample": False, "max_new_tokens": 2048}
-    write_json(folder / "generation_config.json", generation)
+    ids = {"bos_token_id": end, "eos_token_id": end}
+    rows = {"vocab_size": tokenizer.get_vocab_size() + 64}
+    write_json(folder / "config.json", _qwen2_config() | ids | rows)
+    lengths = {"do_sample": False, "max_new_tokens": 2048}
+    write_json(folder / "generation_config.json", ids | lengths)
 
 
 def _byte_level(texts: Sequence[str], split: str, specials: Sequence[str]) -> Tokenizer:
@@ -188,19 +202,13 @@ def _llama_config(tokenizer: Tokenizer) -> Json:
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "attention_bias": False,
-        "attention_dropout": 0.0,
         "head_dim": 16,
-        "hidden_act": "silu",
         "hidden_size": 64,
-        "initializer_range": 0.02,
         "intermediate_size": 160,
         "max_position_embeddings": 131072,
-        "mlp_bias": False,
         "num_attention_heads": 4,
         "num_hidden_layers": 2,
         "num_key_value_heads": 2,
-        "pretraining_tp": 1,
         "rms_norm_eps": 1e-05,
         "rope_scaling": {
             "factor": 32.0,
@@ -212,7 +220,6 @@ def _llama_config(tokenizer: Tokenizer) -> Json:
         "rope_theta": 500000.0,
         "tie_word_embeddings": True,
         "torch_dtype": "bfloat16",
-        "use_cache": True,
         "vocab_size": tokenizer.get_vocab_size(),
     }
 
@@ -222,17 +229,12 @@ def _llama_generation() -> Json:
     return {"do_sample": True, "temperature": 0.6, "top_p": 0.9}
 
 
-def _qwen2_config(rows: int, end: int) -> Json:
+def _qwen2_config() -> Json:
     """Return a small Qwen2; its biases on queries, keys and values are part of the class."""
     return {
         "architectures": ["Qwen2ForCausalLM"],
         "model_type": "qwen2",
-        "attention_dropout": 0.0,
-        "bos_token_id": end,
-        "eos_token_id": end,
-        "hidden_act": "silu",
         "hidden_size": 64,
-        "initializer_range": 0.02,
         "intermediate_size": 160,
         "max_position_embeddings": 131072,
         "max_window_layers": 2,
@@ -244,7 +246,5 @@ def _qwen2_config(rows: int, end: int) -> Json:
         "sliding_window": 131072,
         "tie_word_embeddings": True,
         "torch_dtype": "bfloat16",
-        "use_cache": True,
         "use_sliding_window": False,
-        "vocab_size": rows,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers.models import BPE
 from transformers import NllbTokenizer, T5Tokenizer
@@ -14,7 +15,7 @@ from transformers.models.mbart50.tokenization_mbart50 import (
 )
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as NLLB_CODES
 
-from .files import Json, pieces_of, train_sentencepiece, write_json
+from .files import FROM_CONFIG, Json, pieces_of, train_sentencepiece, write_json
 
 FAIRSEQ_SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 """The first four ids of every model that comes from fairseq; sentencepiece has its own three."""
@@ -26,7 +27,7 @@ def nllb(folder: Path, texts: Sequence[str]) -> None:
     """NLLB-200: the language code opens source and target; 202 codes behind the pieces."""
     model_file = folder / "sentencepiece.bpe.model"
     model_file.write_bytes(train_sentencepiece(texts, "bpe", 600).serialized_model_proto())
-    parts = SentencePieceExtractor(str(model_file)).extract(BPE)
+    parts: Any = SentencePieceExtractor(str(model_file)).extract(BPE)  # its annotation is wrong
     pieces = [piece for piece in parts["vocab"] if piece not in FAIRSEQ_SPECIALS]
     rows = [*FAIRSEQ_SPECIALS, *pieces, *NLLB_CODES, "<mask>"]
     tokenizer = NllbTokenizer(
@@ -38,10 +39,11 @@ def nllb(folder: Path, texts: Sequence[str]) -> None:
     settings = _fairseq_settings("NllbTokenizer") | {"mask_token": "<mask>"}
     settings |= {"additional_special_tokens": list(NLLB_CODES), "model_max_length": 1024}
     write_json(folder / "tokenizer_config.json", settings)
-    config = _m2m100_config(rows=len(rows) + 2)
-    config |= {"tokenizer_class": "NllbTokenizer", "torch_dtype": "float32", "max_length": 200}
+    search = {"max_length": 200}
+    config = _m2m100_config(len(rows) + 2, layerdrop=0.0) | search
+    config |= {"tokenizer_class": "NllbTokenizer", "torch_dtype": "float32"}
     write_json(folder / "config.json", config)
-    write_json(folder / "generation_config.json", _fairseq_ids() | {"max_length": 200})
+    write_json(folder / "generation_config.json", FROM_CONFIG | _fairseq_ids() | search)
 
 
 def m2m100(folder: Path, texts: Sequence[str]) -> None:
@@ -56,9 +58,9 @@ def m2m100(folder: Path, texts: Sequence[str]) -> None:
     settings |= {"additional_special_tokens": codes, "num_madeup_words": 8}
     write_json(folder / "tokenizer_config.json", settings)
     search = {"early_stopping": True, "max_length": 200, "num_beams": 5}
-    config = _m2m100_config(rows=len(rows) + len(codes) + 8)
+    config = _m2m100_config(len(rows) + len(codes) + 8, layerdrop=0.05)
     write_json(folder / "config.json", config | search)
-    write_json(folder / "generation_config.json", _fairseq_ids() | search)
+    write_json(folder / "generation_config.json", FROM_CONFIG | _fairseq_ids() | search)
 
 
 def marian_single(folder: Path, texts: Sequence[str]) -> None:
@@ -79,10 +81,8 @@ def mbart50(folder: Path, texts: Sequence[str]) -> None:
     settings = _fairseq_settings("MBart50Tokenizer") | {"mask_token": "<mask>"}
     settings |= {"additional_special_tokens": list(MBART50_CODES), "model_max_length": 1024}
     write_json(folder / "tokenizer_config.json", settings)
-    rows = processor.get_piece_size() + 1 + len(MBART50_CODES) + 1
     search = {"early_stopping": True, "forced_eos_token_id": 2, "max_length": 200, "num_beams": 5}
-    config = _fairseq_ids() | _layers() | search
-    config |= {
+    config = {
         "architectures": ["MBartForConditionalGeneration"],
         "model_type": "mbart",
         "activation_function": "relu",
@@ -92,10 +92,13 @@ def mbart50(folder: Path, texts: Sequence[str]) -> None:
         "scale_embedding": True,
         "static_position_embeddings": False,
         "tokenizer_class": "MBart50Tokenizer",
-        "vocab_size": rows,
+        "vocab_size": processor.get_piece_size() + 1 + len(MBART50_CODES) + 1,
+        **_fairseq_ids(),
+        **_layers(),
+        **search,
     }
     write_json(folder / "config.json", config)
-    write_json(folder / "generation_config.json", _fairseq_ids() | search)
+    write_json(folder / "generation_config.json", FROM_CONFIG | _fairseq_ids() | search)
 
 
 def t5(folder: Path, texts: Sequence[str]) -> None:
@@ -111,19 +114,16 @@ def t5(folder: Path, texts: Sequence[str]) -> None:
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     ids = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
     tasks = {"en_to_de": "German", "en_to_fr": "French"}
-    config = ids | {
+    config = {
         "architectures": ["T5ForConditionalGeneration"],
         "model_type": "t5",
         "d_ff": 128,
         "d_kv": 16,
         "d_model": 64,
-        "dropout_rate": 0.1,
-        "initializer_factor": 1.0,
         "is_encoder_decoder": True,
         "n_positions": 512,
         "num_heads": 4,
         "num_layers": 2,
-        "relative_attention_num_buckets": 32,
         "task_specific_params": {
             f"translation_{task}": {
                 "early_stopping": True,
@@ -134,9 +134,10 @@ def t5(folder: Path, texts: Sequence[str]) -> None:
             for task, language in tasks.items()
         },
         "vocab_size": len(tokenizer) + 28,
+        **ids,
     }
     write_json(folder / "config.json", config)
-    write_json(folder / "generation_config.json", ids)
+    write_json(folder / "generation_config.json", FROM_CONFIG | ids)
 
 
 def _marian(folder: Path, texts: Sequence[str], settings: Json, codes: Sequence[str]) -> None:
@@ -145,8 +146,8 @@ def _marian(folder: Path, texts: Sequence[str], settings: Json, codes: Sequence[
     for side, size in (("source", 500), ("target", 600)):
         processor = train_sentencepiece(texts, "unigram", size, eos_id=0, unk_id=1, bos_id=-1)
         (folder / f"{side}.spm").write_bytes(processor.serialized_model_proto())
-        rows += [piece for piece in pieces_of(processor) if piece not in set(rows)]
-    rows += [*codes, "<pad>"]
+        rows += pieces_of(processor)
+    rows = [*dict.fromkeys(rows), *codes, "<pad>"]
     write_json(folder / "vocab.json", {piece: index for index, piece in enumerate(rows)})
     write_json(folder / "tokenizer_config.json", settings)
     pad = len(rows) - 1
@@ -160,8 +161,7 @@ def _marian(folder: Path, texts: Sequence[str], settings: Json, codes: Sequence[
         "num_beams": 6,
         "pad_token_id": pad,
     }
-    config = _layers() | search
-    config |= {
+    config = {
         "architectures": ["MarianMTModel"],
         "model_type": "marian",
         "activation_function": "swish",
@@ -174,6 +174,8 @@ def _marian(folder: Path, texts: Sequence[str], settings: Json, codes: Sequence[
         "share_encoder_decoder_embeddings": True,
         "static_position_embeddings": True,
         "vocab_size": len(rows),
+        **_layers(),
+        **search,
     }
     write_json(folder / "config.json", config)
     write_json(folder / "generation_config.json", search | {"renormalize_logits": True})
@@ -182,35 +184,31 @@ def _marian(folder: Path, texts: Sequence[str], settings: Json, codes: Sequence[
 def _layers() -> Json:
     """Return the size shared by the models in BART's shape."""
     return {
-        "attention_dropout": 0.0,
         "d_model": 64,
         "decoder_attention_heads": 4,
         "decoder_ffn_dim": 128,
         "decoder_layers": 2,
-        "dropout": 0.1,
         "encoder_attention_heads": 4,
         "encoder_ffn_dim": 128,
         "encoder_layers": 2,
-        "init_std": 0.02,
         "is_encoder_decoder": True,
         "num_hidden_layers": 2,
-        "use_cache": True,
     }
 
 
-def _m2m100_config(rows: int) -> Json:
+def _m2m100_config(rows: int, layerdrop: float) -> Json:
     """Return a small M2M100, the architecture of NLLB's dense models too."""
-    small = _fairseq_ids() | _layers()
-    return small | {
+    return {
         "architectures": ["M2M100ForConditionalGeneration"],
         "model_type": "m2m_100",
         "activation_function": "relu",
-        "attention_dropout": 0.1,
-        "decoder_layerdrop": 0.05,
-        "encoder_layerdrop": 0.05,
+        "decoder_layerdrop": layerdrop,
+        "encoder_layerdrop": layerdrop,
         "max_position_embeddings": 1024,
         "scale_embedding": True,
         "vocab_size": rows,
+        **_fairseq_ids(),
+        **_layers(),
     }
 
 

@@ -1,0 +1,6 @@
+"""``python -m mtsweep``."""
+
+from mtsweep.cli import main
+
+if __name__ == "__main__":
+    main()

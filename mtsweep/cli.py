@@ -1,0 +1,133 @@
+"""The command line: the only place that prints and exits."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from mtsweep import __version__
+from mtsweep.errors import MtsweepError, RunFailedError, UserError
+
+_INTERRUPTED = 130
+
+_EXAMPLES = """\
+  python -m mtsweep -m lora.r=8,16                        two adapters, compared with the base model
+  python -m mtsweep data.target_lang=deu_Latn             one run, English to German
+  python -m mtsweep -m data.size=100,200,400              does more data help?
+  python -m mtsweep -m model=qwen,llama lora.r=8,16       two models from the hub, two ranks each
+  python -m mtsweep data=files data.train_file=my.jsonl data.source_lang=eng_Latn \\
+      data.target_lang=fra_Latn lora=qlora                your own pairs, QLoRA"""
+
+
+def main() -> None:
+    """Run a command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line: help, or what Hydra composes from it.
+
+    Returns:
+        0 all finished; 1 a run failed; 2 something the user can mend; 130 interrupted.
+    """
+    if set(arguments) & {"-h", "--help"}:
+        print(help_text())
+        return 0
+    if "--version" in arguments:
+        print(f"mtsweep {__version__}")
+        return 0
+    from mtsweep.compose import compose
+
+    try:
+        jobs = compose(arguments, lambda jobs: _sweep(jobs, arguments))
+        if jobs:
+            _sweep(jobs, arguments)
+    except MtsweepError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        again = shlex.join(["python", "-m", "mtsweep", *arguments])
+        print(f"\nInterrupted. Finished runs are kept; to go on:\n  {again}", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def _sweep(jobs: Sequence[object], arguments: Sequence[str]) -> None:
+    from mtsweep import plan as plans
+    from mtsweep import terminal
+    from mtsweep.table import as_csv, rows
+
+    out = terminal.console()
+    plan = plans.make(jobs)  # type: ignore[arg-type]
+    folder = _sweep_folder(plan, arguments)
+    failures = {}
+    if plan.groups:
+        terminal.banner(out, plan)
+        from mtsweep.sweep.worker import work
+
+        watch = terminal.Progressing(out) if out.is_terminal else terminal.Plain(out)
+        failures = {failure.run.id: failure for failure in work(plan.groups, plan.name, watch)}
+    table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
+    (folder / "table.csv").write_text(as_csv(table), encoding="utf-8")
+    terminal.show(out, table)
+    terminal.epilogue(out, plan, folder)
+    for failure in failures.values():
+        log = failure.run.folder.log
+        print(f"failed: {failure.run.overrides}: {failure.reason}\n  log: {log}", file=sys.stderr)
+    if failures:
+        raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _sweep_folder(plan: object, arguments: Sequence[str]) -> Path:
+    """Make the sweep's folder; the first thing written, so that an unwritable place is told early."""
+    from mtsweep.plan import Plan
+    from mtsweep.record import write
+
+    assert isinstance(plan, Plan)
+    folder = plan.output / "sweeps" / plan.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = shlex.join(["python", "-m", "mtsweep", *arguments])
+        told = {"command": command, "runs": [run.id for run in plan.runs]}
+        write(folder / "sweep.yaml", yaml.safe_dump(told, sort_keys=False))
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise UserError(
+            f"output_dir: cannot write to {folder} ({error.strerror}); choose another output_dir"
+        ) from error
+    return folder
+
+
+def help_text() -> str:
+    """Groups, their options with a line each, and examples."""
+    from mtsweep.compose import groups
+
+    lines = [
+        "mtsweep fine-tunes translation models in sweeps and ends with a comparison.",
+        "",
+        "usage: python -m mtsweep [-m] [group=option ...] [group.key=value ...]",
+        "       -m: several values, separated by commas, make a sweep",
+        "",
+    ]
+    for group, options in groups().items():
+        if not options:
+            continue
+        lines.append(f"{group}=")
+        width = max(map(len, options))
+        lines.extend(f"  {option:<{width}}  {told}" for option, told in options.items())
+        lines.append("")
+    lines += [
+        "Keys are PEFT's (lora.r, lora.lora_alpha, …) and TrainingArguments' own "
+        "(trainer.learning_rate, …);",
+        "--cfg job prints the whole configuration, --hydra-help what Hydra adds.",
+        "",
+        "examples:",
+        _EXAMPLES,
+    ]
+    return "\n".join(lines)

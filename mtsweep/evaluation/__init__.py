@@ -1,0 +1,1 @@
+"""Scoring: translate the test set, and say how good and how well-behaved the outputs are."""

@@ -1,0 +1,73 @@
+"""sacreBLEU's BLEU and chrF with signatures and intervals, and how the outputs behave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mtsweep.config import Metric
+from mtsweep.evaluation.generate import Hypothesis
+from mtsweep.record import Degeneration
+from mtsweep.scores import Score
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric as SacreMetric
+
+_RESAMPLES = 1000
+_BLEU_TOKENIZERS = {"zho_Hans": "zh", "zho_Hant": "zh", "yue_Hant": "zh"}
+
+
+def score(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    target_lang: str,
+    metrics: Sequence[Metric],
+) -> dict[str, Score]:
+    """Corpus scores, each with its signature and a 95 % bootstrap interval (Koehn 2004).
+
+    Raises:
+        ValueError: if the lists differ in length (sacreBLEU would score the shorter).
+    """
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
+    scores = {}
+    for name in metrics:
+        metric = _metric(name, target_lang)
+        result = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=_RESAMPLES)
+        middle, half = getattr(result, "_mean", -1.0), getattr(result, "_ci", -1.0)
+        known = half >= 0
+        scores[name] = Score(
+            value=result.score,
+            signature=str(metric.get_signature()),
+            low=middle - half if known else None,
+            high=middle + half if known else None,
+            direction="higher",
+            segments=len(references),
+        )
+    return scores
+
+
+def _metric(name: Metric, target_lang: str) -> SacreMetric:
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if name == "chrf":
+        return CHRF()
+    return BLEU(tokenize=_BLEU_TOKENIZERS.get(target_lang, "13a"))
+
+
+def degeneration(hypotheses: Sequence[Hypothesis], references: Sequence[str]) -> Degeneration:
+    """Whether outputs stop by themselves, repeat themselves, and are as long as they should be."""
+    counts = [_repeated(hypothesis.text) for hypothesis in hypotheses]
+    grams = sum(total for _, total in counts)
+    return Degeneration(
+        stopped=sum(hypothesis.stopped for hypothesis in hypotheses) / len(hypotheses),
+        repeated_4grams=sum(repeated for repeated, _ in counts) / grams if grams else 0.0,
+        length_ratio=sum(len(hypothesis.text) for hypothesis in hypotheses)
+        / max(1, sum(map(len, references))),
+    )
+
+
+def _repeated(text: str) -> tuple[int, int]:
+    words = text.split()
+    grams = [tuple(words[start : start + 4]) for start in range(len(words) - 3)]
+    return len(grams) - len(set(grams)), len(grams)

@@ -1,0 +1,80 @@
+"""Put a trainable update onto a base model, and take it off again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtsweep.config import LoraConfig
+from mtsweep.errors import RunFailedError
+from mtsweep.models.load import Base
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@contextmanager
+def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> Iterator[Any]:
+    """The base model with an update on it; afterwards the base is as it was.
+
+    Args:
+        base: Borrowed; with ``method=none`` it is the model itself, and its weights change.
+        lora: The update.
+        seed: Of the update's initialisation.
+        trained: Folder of an adapter that is already trained; ``None`` makes a new one.
+    """
+    if lora.method == "none":
+        yield base.model
+        return
+    from peft import PeftModel, get_peft_model
+    from transformers import set_seed
+
+    set_seed(seed)
+    before = _trainable(base.model)
+    forward = base.model.__dict__.get("forward")
+    try:
+        if trained is not None:
+            model = PeftModel.from_pretrained(base.model, trained)
+        else:
+            model = get_peft_model(base.model, _peft_config(base, lora))
+    except ValueError as error:
+        raise RunFailedError(f"lora: {error}") from error
+    try:
+        yield model
+    finally:
+        base.model = model.unload()
+        _forget(base.model, forward)
+        for name, parameter in base.model.named_parameters():
+            parameter.requires_grad_(before[name])
+        base.model.eval()
+
+
+def _trainable(model: PreTrainedModel) -> dict[str, bool]:
+    return {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+
+
+def _forget(model: PreTrainedModel, forward: object) -> None:
+    """TRL replaces ``forward`` on the instance; PEFT leaves its configuration behind."""
+    if forward is None:
+        model.__dict__.pop("forward", None)
+    else:
+        model.__dict__["forward"] = forward
+    model.__dict__.pop("peft_config", None)
+
+
+def _peft_config(base: Base, lora: LoraConfig) -> Any:  # noqa: ANN401 - peft is imported late
+    from peft import LoraConfig as PeftLoraConfig
+    from peft import TaskType
+
+    modules = lora.target_modules
+    return PeftLoraConfig(
+        task_type=TaskType.CAUSAL_LM if base.family == "causal" else TaskType.SEQ_2_SEQ_LM,
+        r=lora.r,
+        lora_alpha=lora.lora_alpha,  # type: ignore[arg-type] - a float works, PEFT says int
+        lora_dropout=lora.lora_dropout,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+        use_dora=lora.use_dora,
+        use_rslora=lora.use_rslora,
+    )

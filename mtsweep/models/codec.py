@@ -1,0 +1,136 @@
+"""Text to token ids and back, the same at training and at generation.
+
+A codec owns every token that is not the user's text: prompt, language codes, end token. Control
+tokens written out in a text (``<|im_end|>``) stay text: they are split like any other characters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mtsweep.config import PromptConfig
+from mtsweep.data.prompts import render
+from mtsweep.errors import UserError
+from mtsweep.models.families import Family, language_code
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Codec:
+    """Encodes sources and targets for one model, language pair and prompt; each text once."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        family: Family,
+        languages: tuple[str, str],
+        prompt: PromptConfig,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.family: Family = family
+        self.languages = languages
+        self.prompt = prompt
+        self.forced_bos: int | None = None
+        """Token that the decoder must begin with: the target language of a many-to-many model."""
+        self._prefix = ""
+        self._sources: dict[str, list[int]] = {}
+        self._targets: dict[str, list[int]] = {}
+        if prompt.chat and family == "causal" and not tokenizer.chat_template:
+            raise UserError(
+                "prompt: this model's tokenizer has no chat template; use prompt=translate"
+            )
+        self._set_languages()
+
+    def _set_languages(self) -> None:
+        tokenizer: Any = self.tokenizer
+        source, target = (language_code(self.family, code) for code in self.languages)
+        if self.family in {"nllb", "m2m100", "mbart50"}:
+            tokenizer.src_lang, tokenizer.tgt_lang = source, target
+            token = f"__{target}__" if self.family == "m2m100" else str(target)
+            self.forced_bos = self._known(token, "data.target_lang")
+            self._known(
+                f"__{source}__" if self.family == "m2m100" else str(source), "data.source_lang"
+            )
+        elif self.family == "marian":
+            codes = [code for code in tokenizer.get_vocab() if _is_marian_code(code)]
+            if codes:
+                self._prefix = f">>{target}<< "
+                if f">>{target}<<" not in codes:
+                    self._refuse("data.target_lang", codes)
+        elif self.family == "t5":
+            self._prefix = f"translate {source} to {target}: "
+
+    def _known(self, token: str, key: str) -> int:
+        vocabulary = self.tokenizer.get_vocab()
+        if token not in vocabulary:
+            self._refuse(key, [each for each in vocabulary if _is_language(each, self.family)])
+        return vocabulary[token]
+
+    def _refuse(self, key: str, codes: list[str]) -> None:
+        code = self.languages[key == "data.target_lang"]
+        raise UserError(
+            f"{key}: the model does not know {code}; it knows {', '.join(sorted(codes)[:12])}, …"
+        )
+
+    def source_ids(self, text: str) -> list[int]:
+        """What the model is given for a text: prompt or encoder input, special tokens included."""
+        if text not in self._sources:
+            self._sources[text] = self._encode_source(text)
+        return self._sources[text]
+
+    def target_ids(self, text: str) -> list[int]:
+        """What the model shall produce for a target text, end token included."""
+        if text not in self._targets:
+            self._targets[text] = self._encode_target(text)
+        return self._targets[text]
+
+    def _encode_source(self, text: str) -> list[int]:
+        if self.family != "causal":
+            # Tokenizers of these families add language codes and the end token themselves.
+            return list(self.tokenizer(self._prefix + text, split_special_tokens=True)["input_ids"])
+        request = render(self.prompt, *self.languages, text)
+        if self.prompt.chat:
+            encoded: Any = self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": request}],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                sanitize_control_tokens=True,
+            )
+            return list(encoded["input_ids"])
+        ids = list(self.tokenizer(request, split_special_tokens=True)["input_ids"])
+        return ids[:-1] if ids[-1] == self.end else ids
+
+    def _encode_target(self, text: str) -> list[int]:
+        if self.family != "causal":
+            encoded = self.tokenizer(text_target=text, split_special_tokens=True)
+            return list(encoded["input_ids"])
+        # After a plain request the answer follows a space; a chat template ends with its own.
+        spaced = text if self.prompt.chat else f" {text}"
+        encoded = self.tokenizer(spaced, add_special_tokens=False, split_special_tokens=True)
+        return [*encoded["input_ids"], self.end]
+
+    @property
+    def end(self) -> int:
+        """The token that a translation ends with."""
+        end = self.tokenizer.eos_token_id
+        if not isinstance(end, int):
+            raise UserError(f"model.name: the tokenizer of {self.tokenizer.name_or_path} has no "
+                            "end-of-sequence token, so a model could not learn to stop")  # fmt: skip
+        return end
+
+    def decode(self, ids: list[int]) -> str:
+        """Generated ids (up to the end token) to text."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def _is_marian_code(token: str) -> bool:
+    return token.startswith(">>") and token.endswith("<<")
+
+
+def _is_language(token: str, family: Family) -> bool:
+    if family == "m2m100":
+        return token.startswith("__") and token.endswith("__")
+    left, _, right = token.partition("_")
+    return bool(right) and left.islower() and left.isalpha() and right.isalpha()

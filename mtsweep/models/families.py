@@ -1,0 +1,82 @@
+"""How a model family is told its languages; recognised from the model's own configuration."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from mtsweep import languages
+
+Family = Literal["causal", "nllb", "m2m100", "mbart50", "marian", "t5", "seq2seq"]
+
+_SEQ2SEQ = {"m2m_100", "mbart", "marian", "t5", "mt5", "umt5", "bart", "pegasus", "bigbird_pegasus"}
+_T5 = {"t5", "mt5", "umt5"}
+
+_MBART50 = {
+    "arb_Arab": "ar_AR", "ces_Latn": "cs_CZ", "deu_Latn": "de_DE", "eng_Latn": "en_XX",
+    "spa_Latn": "es_XX", "est_Latn": "et_EE", "fin_Latn": "fi_FI", "fra_Latn": "fr_XX",
+    "guj_Gujr": "gu_IN", "hin_Deva": "hi_IN", "ita_Latn": "it_IT", "jpn_Jpan": "ja_XX",
+    "kaz_Cyrl": "kk_KZ", "kor_Hang": "ko_KR", "lit_Latn": "lt_LT", "lvs_Latn": "lv_LV",
+    "mya_Mymr": "my_MM", "npi_Deva": "ne_NP", "nld_Latn": "nl_XX", "ron_Latn": "ro_RO",
+    "rus_Cyrl": "ru_RU", "sin_Sinh": "si_LK", "tur_Latn": "tr_TR", "vie_Latn": "vi_VN",
+    "zho_Hans": "zh_CN", "afr_Latn": "af_ZA", "azj_Latn": "az_AZ", "ben_Beng": "bn_IN",
+    "pes_Arab": "fa_IR", "heb_Hebr": "he_IL", "hrv_Latn": "hr_HR", "ind_Latn": "id_ID",
+    "kat_Geor": "ka_GE", "khm_Khmr": "km_KH", "mkd_Cyrl": "mk_MK", "mal_Mlym": "ml_IN",
+    "khk_Cyrl": "mn_MN", "mar_Deva": "mr_IN", "pol_Latn": "pl_PL", "pbt_Arab": "ps_AF",
+    "por_Latn": "pt_XX", "swe_Latn": "sv_SE", "swh_Latn": "sw_KE", "tam_Taml": "ta_IN",
+    "tel_Telu": "te_IN", "tha_Thai": "th_TH", "tgl_Latn": "tl_XX", "ukr_Cyrl": "uk_UA",
+    "urd_Arab": "ur_PK", "xho_Latn": "xh_ZA", "glg_Latn": "gl_ES", "slv_Latn": "sl_SI",
+}  # fmt: skip
+"""The 52 codes of mBART-50 (Tang et al. 2020)."""
+
+
+def recognise(config: dict[str, Any], tokenizer_config: dict[str, Any]) -> Family:
+    """The family of a model, from its ``config.json`` and ``tokenizer_config.json``."""
+    kind = str(config.get("model_type", ""))
+    tokenizer = str(tokenizer_config.get("tokenizer_class", ""))
+    if kind == "m2m_100":
+        return "m2m100" if tokenizer.startswith("M2M100") else "nllb"
+    if kind == "mbart":
+        return "mbart50" if tokenizer.startswith("MBart50") else "seq2seq"
+    if kind == "marian":
+        return "marian"
+    if kind in _T5:
+        return "t5"
+    return "seq2seq" if kind in _SEQ2SEQ or config.get("is_encoder_decoder") else "causal"
+
+
+def language_code(family: Family, code: str) -> str | None:
+    """A FLORES-200 code as the family writes it; ``None`` where the family does not know it.
+
+    M2M100 writes ISO 639-1 (``es``), mBART-50 a locale (``es_XX``), Marian an ISO 639-3 code
+    (``spa``), T5 the English name; the others take FLORES-200 codes as they are.
+    """
+    match family:
+        case "m2m100":
+            return languages.iso(code)
+        case "mbart50":
+            return _MBART50.get(code)
+        case "marian":
+            return code.partition("_")[0]
+        case "t5":
+            return languages.name(code)
+        case _:
+            return code
+
+
+def describe(family: Family, source: str, target: str) -> str:
+    """One phrase for the banner: how the model is told what to translate into what."""
+    a, b = language_code(family, source), language_code(family, target)
+    match family:
+        case "causal":
+            return "asked in words"
+        case "nllb" | "m2m100" | "mbart50":
+            return f"source token {a}, forced first target token {b}"
+        case "marian":
+            return f"one language pair, or >>{b}<< before the text where the model has several"
+        case "t5":
+            return f"prefix 'translate {a} to {b}: '"
+        case _:
+            return "bare text"
+
+
+FAMILIES: tuple[str, ...] = get_args(Family)

@@ -1,0 +1,103 @@
+"""Base weights and tokenizer into memory; the only place that calls ``from_pretrained``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mtsweep import device
+from mtsweep.config import LoraConfig, ModelConfig, PromptConfig
+from mtsweep.errors import RunFailedError
+from mtsweep.models import smollm2, tiny
+from mtsweep.models.codec import Codec
+from mtsweep.models.families import Family
+from mtsweep.models.locate import Located
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass
+class Base:
+    """An untouched model in memory; runs of a group borrow it and give it back as it was."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    family: Family
+    codecs: dict[tuple[Any, ...], Codec] = field(default_factory=dict)
+
+    def codec(self, languages: tuple[str, str], prompt: PromptConfig) -> Codec:
+        """The codec of a language pair and prompt; one of each, so that no text is encoded twice."""
+        key = (languages, prompt)
+        if key not in self.codecs:
+            self.codecs[key] = Codec(self.tokenizer, self.family, languages, prompt)
+        return self.codecs[key]
+
+
+def load(
+    config: ModelConfig,
+    lora: LoraConfig,
+    located: Located,
+    family: Family,
+    say: Callable[[str], None],
+) -> Base:
+    """Load a base model onto the device, in 4 bits where the tuning asks for it.
+
+    Raises:
+        RunFailedError: if weights or tokenizer cannot be loaded, with the reason.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+    where = _where(config, located, say)
+    options: dict[str, Any] = {
+        "dtype": device.dtype(config.dtype),
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        "attn_implementation": config.attn_implementation,
+    }
+    if lora.load_in_4bit:
+        options |= {"quantization_config": _four_bits(lora), "device_map": {"": device.device()}}
+    auto = AutoModelForCausalLM if config.kind == "causal" else AutoModelForSeq2SeqLM
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**where, trust_remote_code=False)
+        model = auto.from_pretrained(**where, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise RunFailedError(f"cannot load {config.name}: {_first_line(error)}") from error
+    if not lora.load_in_4bit:
+        model = model.to(device.device())
+    if tokenizer.pad_token_id is None:
+        # Never looked at: masked out of attention and loss, so the end token may serve.
+        tokenizer.pad_token = tokenizer.eos_token
+    model.eval()
+    return Base(model, tokenizer, family)
+
+
+def _where(
+    config: ModelConfig, located: Located, say: Callable[[str], None]
+) -> dict[str, str | None]:
+    if config.source == "smollm2":
+        return {"pretrained_model_name_or_path": str(smollm2.obtain(say))}
+    if config.source == "tiny":
+        return {"pretrained_model_name_or_path": str(tiny.obtain(config.name, located.revision))}
+    is_commit = len(located.revision) == 40
+    return {
+        "pretrained_model_name_or_path": located.name,
+        "revision": located.revision if is_commit else None,
+    }
+
+
+def _four_bits(lora: LoraConfig) -> object:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=lora.bnb_4bit_quant_type,
+        bnb_4bit_use_double_quant=lora.bnb_4bit_use_double_quant,
+        bnb_4bit_compute_dtype=getattr(torch, lora.bnb_4bit_compute_dtype),
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))

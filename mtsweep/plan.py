@@ -1,0 +1,247 @@
+"""From jobs to a plan: who each run is, what is finished, and which runs share a base model.
+
+A run is named by its content: the ``id`` hashes every value that can change its result, the data's
+fingerprint and the model's revision. Names, paths, tracking and logging never count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtsweep import data
+from mtsweep.compose import Job
+from mtsweep.config import LoraConfig, RunConfig, TrainerConfig
+from mtsweep.data.pairs import Corpus
+from mtsweep.errors import ConfigError, Problem, UserError
+from mtsweep.models import families
+from mtsweep.models.locate import Located, locate
+from mtsweep.record import RunFolder
+
+_SHOWN_ONLY = {
+    "logging_steps", "logging_dir", "logging_strategy", "logging_first_step", "log_level",
+    "disable_tqdm", "save_total_limit", "save_strategy", "save_steps", "dataloader_num_workers",
+    "dataloader_pin_memory", "per_device_eval_batch_size", "eval_steps", "eval_strategy",
+    "skip_memory_metrics", "include_num_input_tokens_seen",
+}  # fmt: skip
+"""Trainer fields that change what is shown or stored, not what is learnt."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, named and ready."""
+
+    config: RunConfig
+    overrides: str
+    corpus: Corpus
+    located: Located
+    family: families.Family
+    id: str
+    """First 12 hex digits of SHA-256 over everything that can change the result."""
+    train_id: str
+    """The same without decoding and evaluation: runs with one train_id share trained weights."""
+    base_id: str
+    """Of the untouched model under the same prompt, test set and decoding: the base row."""
+    folder: RunFolder
+    base_folder: RunFolder
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run and its base row have records."""
+        return self.folder.record() is not None and self.base_folder.record() is not None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that share a base model in memory; a worker takes them one after the other."""
+
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command comes to."""
+
+    runs: tuple[Run, ...]
+    """Every distinct run, in the order asked for."""
+    groups: tuple[Group, ...]
+    """The unfinished ones, grouped by base model."""
+    duplicates: int
+    """Jobs that were another job under a different name."""
+    name: str
+    """Sweep folder under ``sweeps/``, and W&B group."""
+    output: Path
+
+
+def make(jobs: Sequence[Job]) -> Plan:
+    """Name, check and group the runs of a command.
+
+    Raises:
+        UserError: if data or models are not as the configuration says, all problems at once.
+    """
+    runs: dict[str, Run] = {}
+    problems: list[Problem] = []
+    for job in jobs:
+        try:
+            run = identify(job)
+        except UserError as error:
+            problems.append(_as_problem(error))
+        else:
+            runs.setdefault(run.id, run)
+    if problems:
+        raise ConfigError(problems) if len(set(problems)) > 1 else UserError(_text(problems[0]))
+    distinct = tuple(runs.values())
+    config = jobs[0].config
+    return Plan(
+        runs=distinct,
+        groups=tuple(_groups(run for run in distinct if not run.finished)),
+        duplicates=len(jobs) - len(distinct),
+        name=config.sweep.name or _sweep_name(distinct),
+        output=Path(config.output_dir),
+    )
+
+
+def _as_problem(error: UserError) -> Problem:
+    key, separator, complaint = str(error).partition(": ")
+    return Problem(key, complaint) if separator else Problem("", key)
+
+
+def _text(problem: Problem) -> str:
+    return f"{problem.key}: {problem.complaint}" if problem.key else problem.complaint
+
+
+def identify(job: Job) -> Run:
+    """Give a run its ids.
+
+    Raises:
+        UserError: if its data or model are not there, or do not fit each other.
+    """
+    config = job.config
+    corpus = data.load(config.data)
+    located = locate(config.model)
+    family = families.recognise(located.config, located.tokenizer_config)
+    _check_fit(config, located, family)
+    model = {
+        "name": located.name if config.model.source == "hub" else config.model.name,
+        "revision": located.revision,
+        "dtype": config.model.dtype,
+        "attn_implementation": config.model.attn_implementation,
+    }
+    if Path(located.name).is_dir():
+        model["name"] = "local"
+    prompt = _prompt(config, family)
+    pairs = {
+        "languages": [config.data.source_lang, config.data.target_lang],
+        "fingerprint": corpus.fingerprint,
+    }
+    training = {
+        "model": model,
+        "data": pairs,
+        "lora": _lora(config.lora),
+        "trainer": _trainer(config.trainer),
+        "prompt": prompt,
+        "seed": config.seed,
+    }
+    scoring = {
+        "decoding": config.decoding.model_dump(mode="json", exclude={"name"}),
+        "metrics": list(config.evaluation.metrics),
+        "longest": _digest([[pair.source, pair.target] for pair in corpus.longest_probe]),
+    }
+    base = {
+        "model": model,
+        "quantization": _quantization(config.lora),
+        "data": {**pairs, "fingerprint": corpus.test_fingerprint},
+        "prompt": prompt,
+        **scoring,
+    }
+    runs = Path(config.output_dir) / "runs"
+    run_id, base_id = _digest({**training, **scoring}), _digest(base)
+    return Run(
+        config=config,
+        overrides=job.overrides,
+        corpus=corpus,
+        located=located,
+        family=family,
+        id=run_id,
+        train_id=_digest(training),
+        base_id=base_id,
+        folder=RunFolder(runs / run_id),
+        base_folder=RunFolder(runs / base_id),
+    )
+
+
+def _check_fit(config: RunConfig, located: Located, family: families.Family) -> None:
+    kind = "causal" if family == "causal" else "seq2seq"
+    if kind != config.model.kind:
+        raise UserError(
+            f"model.kind: {located.name} is a {located.config.get('model_type')} model, which is "
+            f"{kind}; set model.kind={kind} (or use model={kind} model.name=…)"
+        )
+    listed = located.tokenizer_config.get("additional_special_tokens") or []
+    for key in ("source_lang", "target_lang"):
+        flores = getattr(config.data, key)
+        code = families.language_code(family, flores)
+        unlisted = family == "nllb" and listed and code not in listed
+        if code is None or unlisted:
+            known = ", ".join(sorted(str(token) for token in listed)[:8])
+            more = f" (it knows {known}, …)" if known else ""
+            raise UserError(f"data.{key}: {located.name} does not know {flores}{more}")
+
+
+def _lora(lora: LoraConfig) -> dict[str, Any]:
+    if lora.method == "none":
+        return {"method": "none"}
+    values = lora.model_dump(mode="json", exclude={"load_in_4bit"})
+    kept = {key: value for key, value in values.items() if not key.startswith("bnb_")}
+    return {**kept, "quantization": _quantization(lora)}
+
+
+def _quantization(lora: LoraConfig) -> dict[str, Any] | None:
+    if not lora.load_in_4bit:
+        return None
+    return lora.model_dump(
+        mode="json",
+        include={"bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_compute_dtype"},
+    )
+
+
+def _trainer(trainer: TrainerConfig) -> dict[str, Any]:
+    values = trainer.model_dump(mode="json")
+    if values["max_steps"] is not None:
+        values.pop("num_train_epochs")
+    return {key: value for key, value in values.items() if key not in _SHOWN_ONLY}
+
+
+def _prompt(config: RunConfig, family: families.Family) -> dict[str, Any] | None:
+    if family != "causal":
+        return None  # encoder-decoders take the bare text
+    return config.prompt.model_dump(mode="json", exclude={"name"})
+
+
+def _digest(value: object) -> str:
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _groups(runs: Iterable[Run]) -> list[Group]:
+    shared: dict[str, list[Run]] = {}
+    for run in runs:
+        key = _digest([run.located.name, run.located.revision, run.config.model.model_dump(),
+                       _quantization(run.config.lora)])  # fmt: skip
+        shared.setdefault(key, []).append(run)
+    # Full fine-tuning spoils the base, so within a group it comes last.
+    return [
+        Group(tuple(sorted(group, key=lambda run: run.config.lora.method == "none")))
+        for group in shared.values()
+    ]
+
+
+def _sweep_name(runs: Sequence[Run]) -> str:
+    models = sorted({Path(run.config.model.name).name.lower() for run in runs})
+    names = sorted({run.config.data.name for run in runs})
+    slug = "-".join([*models[:2], *names[:2]])[:60]
+    return f"{slug}-{_digest([run.id for run in runs])[:6]}"

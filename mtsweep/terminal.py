@@ -1,0 +1,243 @@
+"""What a person sees: banner, progress, table. Text from data is never read as markup."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from mtsweep import device, languages, tracking
+from mtsweep.models import families
+from mtsweep.plan import Plan, Run
+from mtsweep.record import Record
+from mtsweep.scores import LABELS
+from mtsweep.table import Row
+
+_PLAIN_WIDTH = 120
+_PLAIN_SECONDS = 15.0
+
+
+def console() -> Console:
+    """The terminal; plain and 120 columns wide where the output is none, or in CI."""
+    plain = bool(os.environ.get("CI"))
+    made = Console(force_terminal=False if plain else None, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = _PLAIN_WIDTH
+    return made
+
+
+class Progressing:
+    """The onlooker at a terminal: one line that moves, and a line for each run that is through."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.progress = Progress(
+            TextColumn("{task.fields[run]}", markup=False),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=out,
+            transient=True,
+        )
+        self.task: TaskID | None = None
+
+    def say(self, text: str) -> None:
+        self._stop()
+        self.out.print(Text(text, style="dim"))
+
+    def begin(self, run: str, stage: str, total: int) -> None:
+        self._stop()
+        self.progress.start()
+        self.task = self.progress.add_task(stage, total=total, run=run, note="")
+
+    def advance(self, done: int, note: str = "") -> None:
+        if self.task is not None:
+            self.progress.update(self.task, completed=done, note=note)
+
+    def end(self, run: str, outcome: str) -> None:
+        self._stop()
+        style = "red" if outcome.startswith("failed") else "green"
+        self.out.print(Text.assemble((run, style), f"  {outcome}"))
+
+    def _stop(self) -> None:
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+        self.progress.stop()
+
+
+class Plain:
+    """The onlooker of a log file: whole lines, at most one every 15 seconds within a stage."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.stage = ""
+        self.total = 0
+        self.told = 0.0
+
+    def say(self, text: str) -> None:
+        self.out.print(Text(text))
+
+    def begin(self, run: str, stage: str, total: int) -> None:
+        self.stage, self.total, self.told = f"{run}: {stage}", total, time.monotonic()
+        self.out.print(Text(f"{self.stage} 0/{total}"))
+
+    def advance(self, done: int, note: str = "") -> None:
+        now = time.monotonic()
+        if now - self.told >= _PLAIN_SECONDS and done < self.total:
+            self.told = now
+            self.out.print(Text(f"{self.stage} {done}/{self.total}  {note}".rstrip()))
+
+    def end(self, run: str, outcome: str) -> None:
+        self.out.print(Text(f"{run}: {outcome}"))
+
+
+def banner(out: Console, plan: Plan) -> None:
+    """Say what will run."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _told(plan):
+        grid.add_row(Text(name, style="bold"), Text(value))
+    out.print(Text(f"mtsweep: {plan.name}", style="bold cyan"))
+    out.print(grid)
+
+
+def _told(plan: Plan) -> list[tuple[str, str]]:
+    finished = sum(run.finished for run in plan.runs)
+    runs = f"{len(plan.runs)}" + (f", {finished} of them finished" if finished else "")
+    if plan.duplicates:
+        runs += f" ({plan.duplicates} asked for twice)"
+    config = plan.runs[0].config
+    modes = {tracking.mode(run.config.tracking) for run in plan.runs}
+    names = {"none": "none", "online": "W&B online", "offline": "W&B offline"}
+    return [
+        ("runs", runs),
+        *_each("model", [_model(run) for run in plan.runs]),
+        *_each("data", [_data(run) for run in plan.runs]),
+        *_each("training", [_training(run) for run in plan.runs]),
+        ("device", f"{device.describe()}, {_precision(plan)}"),
+        ("tracking", ", ".join(names[mode] for mode in sorted(modes))),
+        ("output", str(Path(config.output_dir).absolute())),
+    ]
+
+
+def _each(name: str, values: list[str]) -> list[tuple[str, str]]:
+    distinct = list(dict.fromkeys(values))
+    shown = distinct[:4] + ([f"… and {len(distinct) - 4} more"] if len(distinct) > 4 else [])
+    return [(name if index == 0 else "", value) for index, value in enumerate(shown)]
+
+
+def _model(run: Run) -> str:
+    data = run.config.data
+    how = families.describe(run.family, data.source_lang, data.target_lang)
+    bits = " in 4 bits" if run.config.lora.load_in_4bit else ""
+    return f"{run.config.model.name}{bits} ({run.config.model.kind}; {how})"
+
+
+def _data(run: Run) -> str:
+    data, corpus = run.config.data, run.corpus
+    pair = f"{languages.name(data.source_lang)} to {languages.name(data.target_lang)}"
+    dropped = sum(corpus.dropped.values())
+    left = f", {dropped} left out by the reader" if dropped else ""
+    return (
+        f"{data.name}, {pair}: {len(corpus.train)} train, {len(corpus.dev)} dev, "
+        f"{len(corpus.test)} test{left}"
+    )
+
+
+def _training(run: Run) -> str:
+    trainer = run.config.trainer
+    batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    length = (
+        f"{trainer.max_steps} steps" if trainer.max_steps else f"{trainer.num_train_epochs:g} epochs"
+    )
+    return f"{length} of {batch} pairs, learning rate {trainer.learning_rate:g}"
+
+
+def _precision(plan: Plan) -> str:
+    wanted = {run.config.model.dtype for run in plan.runs}
+    names = {"auto": "float32" if device.describe().startswith("CPU") else "bfloat16"}
+    return ", ".join(sorted(names.get(name, name) for name in wanted))
+
+
+def show(out: Console, table: list[Row]) -> None:
+    """Print the comparison."""
+    metrics = list(dict.fromkeys(name for row in table if row.record for name in row.record.scores))
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column("run", overflow="fold")
+    for name in metrics:
+        shown.add_column(LABELS[name], justify="right", no_wrap=True)
+        shown.add_column("to base", justify="right", no_wrap=True)
+    for heading in ("stops", "train", "score", "memory", "trained"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in table:
+        if row.record is None:
+            shown.add_row(Text(row.label), *[""] * (2 * len(metrics) + 4), Text("failed", "red"))
+        else:
+            shown.add_row(Text(row.label), *_cells(row, row.record, metrics))
+    out.print()
+    out.print(shown)
+
+
+def _cells(row: Row, record: Record, metrics: list[str]) -> list[str]:
+    cells = []
+    for name in metrics:
+        score = record.scores[name]
+        base = record.base_scores[name] if row.base is not None else None
+        cells += [f"{score.value:.1f}", f"{score.value - base.value:+.1f}" if base else ""]
+    cost = record.cost
+    return [
+        *cells,
+        f"{record.degeneration.stopped:.0%}",
+        f"{cost.seconds_train:.0f} s" if record.kind == "run" else "",
+        f"{cost.seconds_evaluate:.0f} s",
+        f"{cost.peak_memory_bytes / 2**30:.1f} GiB",
+        _count(cost.trainable_parameters) if record.kind == "run" else "",
+    ]
+
+
+def _count(number: int) -> str:
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return str(number)
+
+
+def epilogue(out: Console, plan: Plan, folder: Path) -> None:
+    """Say where everything lies, and how to get at what was tracked."""
+    out.print()
+    out.print(Text.assemble(("runs   ", "bold"), str(plan.output / "runs"), "/<id>"))
+    out.print(Text.assemble(("sweep  ", "bold"), str(folder)))
+    links = [
+        str(record.environment.get("tracking") or "")
+        for run in plan.runs
+        for record in (run.base_folder.record(), run.folder.record())
+        if record is not None
+    ]
+    links = [link for link in dict.fromkeys(links) if link]
+    sync = [link.removeprefix("wandb sync ") for link in links if link.startswith("wandb sync ")]
+    if sync:
+        out.print(Text.assemble(("W&B    ", "bold"), "wandb sync ", " ".join(map(_short, sync))))
+    for link in links:
+        if not link.startswith("wandb sync "):
+            out.print(Text.assemble(("W&B    ", "bold"), link))
+
+
+def _short(path: str) -> str:
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(path) else path

@@ -1,0 +1,157 @@
+"""Mirrors of the record files. An outage of a tracker is told, and never changes a run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from netrc import NetrcParseError, netrc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mtsweep.config import TrackingConfig
+from mtsweep.record import Record
+
+if TYPE_CHECKING:
+    import wandb
+
+log = logging.getLogger(__name__)
+
+_INIT_SECONDS = 20
+_FINISH_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a tracker is told of a run before it starts."""
+
+    id: str
+    name: str
+    group: str
+    tags: tuple[str, ...]
+    config: Mapping[str, Any]
+    folder: Path
+
+
+class Tracker(Protocol):
+    """A mirror of one run."""
+
+    link: str
+    """How to get at what was tracked: an address, or a command; may be empty."""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Mirror figures after an optimiser step."""
+
+    def finish(self, record: Record | None, samples: Sequence[Mapping[str, str]]) -> None:
+        """Mirror the outcome and close; ``record`` is ``None`` if the run failed."""
+
+
+def mode(config: TrackingConfig) -> str:
+    """``online``, ``offline`` or ``none``: what tracking will do, without trying it."""
+    if config.name == "none":
+        return "none"
+    wanted = os.environ.get("WANDB_MODE", config.mode) if config.mode == "auto" else config.mode
+    if wanted in {"disabled", "dryrun"}:
+        return "none" if wanted == "disabled" else "offline"
+    if wanted != "auto":
+        return wanted
+    return "online" if _has_key() else "offline"
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("://")[-1].split("/")[0]
+    with contextlib.suppress(OSError, NetrcParseError):
+        return netrc(os.environ.get("NETRC")).authenticators(host.split(":")[0]) is not None
+    return False
+
+
+def open_tracker(config: TrackingConfig, identity: Identity) -> Tracker:
+    """The tracker of one run; online if it can be, else offline, else none."""
+    chosen = mode(config)
+    if chosen == "none":
+        return _Nothing()
+    for attempt in (chosen, "offline"):
+        try:
+            return _Wandb(config, identity, attempt)
+        except Exception as error:  # noqa: BLE001 - whatever a mirror does, the run goes on
+            log.warning("W&B %s did not start: %s", attempt, error)
+    return _Nothing()
+
+
+class _Nothing:
+    link = ""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Nothing to mirror to."""
+
+    def finish(self, record: Record | None, samples: Sequence[Mapping[str, str]]) -> None:
+        """Nothing to close."""
+
+
+class _Wandb:
+    def __init__(self, config: TrackingConfig, identity: Identity, mode: str) -> None:
+        import wandb
+
+        self.run: wandb.Run = wandb.init(
+            project=config.project,
+            entity=config.entity,
+            dir=identity.folder,
+            id=identity.id,
+            name=identity.name,
+            group=identity.group,
+            tags=list(identity.tags),
+            config=dict(identity.config),
+            mode="online" if mode == "online" else "offline",
+            resume="allow" if mode == "online" else None,
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                init_timeout=_INIT_SECONDS,
+                finish_timeout=_FINISH_SECONDS,
+                save_code=False,
+                x_disable_meta=True,
+                x_disable_stats=True,
+            ),
+        )
+        folder = Path(self.run.dir).parent
+        self.link = self.run.url or f"wandb sync {folder}"
+        self.run.define_metric("step")
+        self.run.define_metric("*", step_metric="step")
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        with _forgiven("log"):
+            self.run.log({"step": step, **metrics})
+
+    def finish(self, record: Record | None, samples: Sequence[Mapping[str, str]]) -> None:
+        with _forgiven("finish"):
+            if record is not None:
+                self._summarise(record, samples)
+            self.run.finish(exit_code=0 if record is not None else 1)
+
+    def _summarise(self, record: Record, samples: Sequence[Mapping[str, str]]) -> None:
+        import wandb
+
+        if samples:
+            columns = list(samples[0])
+            rows = [list(sample.values()) for sample in samples]
+            self.run.log({"samples": wandb.Table(columns=columns, data=rows)})
+        for name, score in record.scores.items():
+            base = record.base_scores.get(name)
+            self.run.summary[name] = score.value
+            self.run.summary[f"{name}_signature"] = score.signature
+            if base is not None:
+                self.run.summary[f"base_{name}"] = base.value
+        self.run.summary.update(record.degeneration.model_dump())
+        self.run.summary.update(record.cost.model_dump())
+
+
+@contextlib.contextmanager
+def _forgiven(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever a mirror does, the run goes on
+        log.warning("W&B %s: %s", what, error)

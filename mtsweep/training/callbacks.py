@@ -1,0 +1,72 @@
+"""What happens while a trainer runs: figures go to the listener, a loss that is lost stops it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mtsweep.errors import RunFailedError
+
+
+class Listener(Protocol):
+    """Who wants to know how training goes. Steps are optimiser steps."""
+
+    def step(self, done: int, total: int) -> None:
+        """``done`` of ``total`` steps are taken."""
+
+    def metrics(self, step: int, metrics: dict[str, float]) -> None:
+        """Figures after a step: losses, learning rate, gradient norm."""
+
+
+_SUMMARY = "train_runtime"
+
+
+class Report(TrainerCallback):
+    """Passes steps and figures on.
+
+    Raises:
+        RunFailedError: at the first logged loss or gradient norm that is not finite.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **_: Any,  # noqa: ANN401
+    ) -> None:
+        """Count a step."""
+        self.listener.step(state.global_step, state.max_steps)
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        logs: dict[str, Any] | None = None,
+        **_: Any,  # noqa: ANN401
+    ) -> None:
+        """Pass figures on, once they are known to be finite."""
+        if not logs or _SUMMARY in logs:
+            return
+        figures = {key: float(value) for key, value in logs.items() if _is_number(value)}
+        for key in ("loss", "grad_norm", "eval_loss"):
+            if not math.isfinite(figures.get(key, 0.0)):
+                raise RunFailedError(
+                    f"not finite: {key} is {figures[key]} at step {state.global_step}; lower "
+                    "trainer.learning_rate, or set trainer.max_grad_norm"
+                )
+        self.listener.metrics(state.global_step, figures)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True

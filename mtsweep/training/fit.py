@@ -1,0 +1,146 @@
+"""Tune a model on pairs, through TRL's SFTTrainer or HF's Seq2SeqTrainer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtsweep.config import TrainerConfig
+from mtsweep.data.pairs import Corpus, Pair
+from mtsweep.models.codec import Codec
+from mtsweep.training import examples, preflight, settings
+from mtsweep.training.callbacks import Listener, Report
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+log = logging.getLogger(__name__)
+
+_CHECKED = 8
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a tuning came to; the model itself was changed in place."""
+
+    seconds: float
+    """Of the training loop, dev losses included."""
+    steps: int
+    """Optimiser steps taken."""
+    too_long: int
+    """Training pairs left out because of ``trainer.max_length``."""
+    trainable_parameters: int
+
+
+def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configuration
+    model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
+    codec: Codec,
+    corpus: Corpus,
+    trainer: TrainerConfig,
+    seed: int,
+    folder: Path,
+    listener: Listener,
+) -> Fitted:
+    """Train what is trainable of a model on the corpus's training pairs.
+
+    Raises:
+        RunFailedError: if the preflight finds a fault, or the loss is not finite.
+    """
+    causal = codec.family == "causal"
+    encode = examples.causal if causal else examples.seq2seq
+    train, too_long = encode(corpus.train, codec, trainer.max_length)
+    dev, _ = encode(corpus.dev, codec, trainer.max_length)
+    build = _sft if causal else _seq2seq
+    if codec.family != "causal" and trainer.gradient_checkpointing:
+        model.enable_input_require_grads()
+    hf: Trainer = build(model, codec, trainer, seed, folder, (train, dev))
+    log.info("%s", _preflight(corpus.train, codec, trainer, hf.data_collator, encode))
+    _replace_callbacks(hf, listener)
+    started = time.monotonic()
+    state = hf.train()
+    seconds = time.monotonic() - started
+    trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    _clean(model, hf, trainer)
+    return Fitted(seconds, state.global_step, too_long, trainable)
+
+
+def _sft(  # noqa: PLR0913
+    model: Any,  # noqa: ANN401
+    codec: Codec,
+    trainer: TrainerConfig,
+    seed: int,
+    folder: Path,
+    data: tuple[Any, Any],
+) -> Trainer:
+    from trl import SFTTrainer
+
+    return SFTTrainer(
+        model=model,
+        args=settings.sft_config(trainer, seed, folder),
+        train_dataset=data[0],
+        eval_dataset=data[1],
+        processing_class=codec.tokenizer,
+    )
+
+
+def _seq2seq(  # noqa: PLR0913
+    model: Any,  # noqa: ANN401
+    codec: Codec,
+    trainer: TrainerConfig,
+    seed: int,
+    folder: Path,
+    data: tuple[Any, Any],
+) -> Trainer:
+    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer
+
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return Seq2SeqTrainer(
+        model=model,
+        args=settings.seq2seq_arguments(trainer, seed, folder),
+        data_collator=DataCollatorForSeq2Seq(codec.tokenizer, model=base),
+        train_dataset=data[0],
+        eval_dataset=data[1],
+        processing_class=codec.tokenizer,
+    )
+
+
+def _preflight(
+    pairs: tuple[Pair, ...],
+    codec: Codec,
+    trainer: TrainerConfig,
+    collate: Callable[[Any], Any],
+    encode: Callable[..., tuple[Any, int]],
+) -> str:
+    chosen: list[Pair] = []
+    rows: list[Any] = []
+    for pair in pairs:
+        lengths = len(codec.source_ids(pair.source)), len(codec.target_ids(pair.target))
+        total = sum(lengths) if codec.family == "causal" else max(lengths)
+        if trainer.max_length is None or total <= trainer.max_length:
+            chosen.append(pair)
+            rows.append(dict(encode([pair], codec, None)[0][0]))
+        if len(chosen) == _CHECKED:
+            break
+    return preflight.check(chosen, rows, collate, codec)
+
+
+def _replace_callbacks(hf: Trainer, listener: Listener) -> None:
+    from transformers import PrinterCallback, ProgressCallback
+
+    for spoken in (PrinterCallback, ProgressCallback):
+        hf.remove_callback(spoken)
+    hf.add_callback(Report(listener))
+
+
+def _clean(model: Any, hf: Trainer, trainer: TrainerConfig) -> None:  # noqa: ANN401
+    """Leave nothing of the trainer on the model."""
+    if trainer.gradient_checkpointing:
+        model.gradient_checkpointing_disable()
+        model.disable_input_require_grads()
+    hf.accelerator.free_memory()
+    model.zero_grad(set_to_none=True)
+    model.eval()

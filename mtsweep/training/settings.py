@@ -1,0 +1,50 @@
+"""From our trainer section to HF's training arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtsweep import device
+from mtsweep.config import TrainerConfig
+
+if TYPE_CHECKING:
+    from transformers import Seq2SeqTrainingArguments
+    from trl import SFTConfig
+
+
+def sft_config(trainer: TrainerConfig, seed: int, folder: Path) -> SFTConfig:
+    """Arguments of TRL's SFTTrainer. Pairs come tokenised and measured, so it cuts nothing."""
+    from trl import SFTConfig
+
+    return SFTConfig(max_length=None, packing=False, **_shared(trainer, seed, folder))
+
+
+def seq2seq_arguments(
+    trainer: TrainerConfig, seed: int, folder: Path
+) -> Seq2SeqTrainingArguments:
+    """Arguments of HF's Seq2SeqTrainer."""
+    from transformers import Seq2SeqTrainingArguments
+
+    return Seq2SeqTrainingArguments(**_shared(trainer, seed, folder))
+
+
+def _shared(trainer: TrainerConfig, seed: int, folder: Path) -> dict[str, Any]:
+    on_gpu = device.device().type == "cuda"
+    own = trainer.model_dump(exclude={"max_length", *trainer.others})
+    if own["max_steps"] is None:
+        own["max_steps"] = -1  # HF's word for: as many as the epochs have
+    return {
+        **own,
+        "eval_strategy": "epoch" if trainer.eval_steps is None else "steps",
+        "save_strategy": "no",
+        "bf16": on_gpu and not trainer.others.get("fp16", False),
+        **trainer.others,
+        "output_dir": str(folder / "checkpoints"),
+        "seed": seed,
+        "use_cpu": not on_gpu,
+        "dataloader_pin_memory": on_gpu,
+        "report_to": "none",  # tracking mirrors our own metrics.jsonl
+        "disable_tqdm": True,
+        "logging_nan_inf_filter": False,  # else a loss that is not finite is logged as 0.0
+    }

@@ -1,0 +1,37 @@
+"""Who looks on while a sweep works: the engine reports, ``terminal.py`` shows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Watcher(Protocol):
+    """An onlooker. Nothing that it does changes a run."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line of its own."""
+
+    def begin(self, run: str, stage: str, total: int) -> None:
+        """A run enters a stage (``train``, ``translate``) of ``total`` steps or segments."""
+
+    def advance(self, done: int, note: str = "") -> None:
+        """``done`` of the stage's total are done."""
+
+    def end(self, run: str, outcome: str) -> None:
+        """A run is through: its scores, or why it failed."""
+
+
+class Silent:
+    """Nobody looks."""
+
+    def say(self, text: str) -> None:
+        """Not heard."""
+
+    def begin(self, run: str, stage: str, total: int) -> None:
+        """Not seen."""
+
+    def advance(self, done: int, note: str = "") -> None:
+        """Not seen."""
+
+    def end(self, run: str, outcome: str) -> None:
+        """Not seen."""
