@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -43,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     from mtsweep.compose import compose
 
+    # Libraries warn before a run's log is open; without any handler Python prints that.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         jobs = compose(arguments, lambda jobs: _sweep(jobs, arguments))
         if jobs:

@@ -232,7 +232,8 @@ def epilogue(out: Console, plan: Plan, folder: Path) -> None:
     links = [link for link in dict.fromkeys(links) if link]
     sync = [link.removeprefix("wandb sync ") for link in links if link.startswith("wandb sync ")]
     if sync:
-        out.print(Text.assemble(("W&B    ", "bold"), "wandb sync ", " ".join(map(_short, sync))))
+        line = Text.assemble(("W&B    ", "bold"), "wandb sync ", " ".join(map(_short, sync)))
+        out.print(line, soft_wrap=True)  # to be copied, so in one piece
     for link in links:
         if not link.startswith("wandb sync "):
             out.print(Text.assemble(("W&B    ", "bold"), link))

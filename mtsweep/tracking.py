@@ -118,7 +118,7 @@ class _Wandb:
             ),
         )
         folder = Path(self.run.dir).parent
-        self.link = self.run.url or f"wandb sync {folder}"
+        self.link = str(self.run.url) if mode == "online" else f"wandb sync {folder}"
         self.run.define_metric("step")
         self.run.define_metric("*", step_metric="step")
 

