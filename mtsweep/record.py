@@ -138,7 +138,7 @@ class RunFolder:
         path = self.path / "record.json"
         try:
             return Record.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except ValidationError as error:
             reason = error.errors()[0]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacreMetric
 
 _RESAMPLES = 1000
+_SEED = 12345
 _BLEU_TOKENIZERS = {"zho_Hans": "zh", "zho_Hant": "zh", "yue_Hant": "zh"}
 
 
@@ -33,18 +34,39 @@ def score(
     scores = {}
     for name in metrics:
         metric = _metric(name, target_lang)
-        result = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=_RESAMPLES)
-        middle, half = getattr(result, "_mean", -1.0), getattr(result, "_ci", -1.0)
-        known = half >= 0
+        result = metric.corpus_score(list(hypotheses), [list(references)])
+        low, high = _interval(metric, hypotheses, references)
         scores[name] = Score(
-            value=result.score,
+            value=float(result.score),
             signature=str(metric.get_signature()),
-            low=middle - half if known else None,
-            high=middle + half if known else None,
+            low=low,
+            high=high,
             direction="higher",
             segments=len(references),
         )
     return scores
+
+
+def _interval(
+    metric: SacreMetric, hypotheses: Sequence[str], references: Sequence[str]
+) -> tuple[float, float]:
+    """95 % percentile interval over resampled segments (Koehn 2004), from sacreBLEU's statistics.
+
+    sacreBLEU's own ``n_bootstrap`` fails when a resample scores exactly 0 (it mixes float types).
+    """
+    import numpy as np
+
+    # segments x statistics: n-gram matches and totals, lengths
+    statistics = np.array(metric._extract_corpus_statistics(hypotheses, [references]))
+    draws = np.random.default_rng(_SEED).integers(
+        len(references), size=(_RESAMPLES, len(references))
+    )
+    values = [
+        float(metric._compute_score_from_stats(statistics[draw].sum(axis=0).tolist()).score)
+        for draw in draws
+    ]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _metric(name: Metric, target_lang: str) -> SacreMetric:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mtsweep.config import LoraConfig
 from mtsweep.errors import RunFailedError
 from mtsweep.models.load import Base
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 @contextmanager
@@ -32,8 +29,8 @@ def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> It
     from transformers import set_seed
 
     set_seed(seed)
-    before = _trainable(base.model)
-    forward = base.model.__dict__.get("forward")
+    trainable = {name: each.requires_grad for name, each in base.model.named_parameters()}
+    attributes = dict(base.model.__dict__)
     try:
         if trained is not None:
             model = PeftModel.from_pretrained(base.model, trained)
@@ -45,23 +42,12 @@ def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> It
         yield model
     finally:
         base.model = model.unload()
-        _forget(base.model, forward)
+        # PEFT leaves its configuration behind, TRL its tags and a replaced forward.
+        base.model.__dict__.clear()
+        base.model.__dict__.update(attributes)
         for name, parameter in base.model.named_parameters():
-            parameter.requires_grad_(before[name])
+            parameter.requires_grad_(trainable[name])
         base.model.eval()
-
-
-def _trainable(model: PreTrainedModel) -> dict[str, bool]:
-    return {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-
-
-def _forget(model: PreTrainedModel, forward: object) -> None:
-    """TRL replaces ``forward`` on the instance; PEFT leaves its configuration behind."""
-    if forward is None:
-        model.__dict__.pop("forward", None)
-    else:
-        model.__dict__["forward"] = forward
-    model.__dict__.pop("peft_config", None)
 
 
 def _peft_config(base: Base, lora: LoraConfig) -> Any:  # noqa: ANN401 - peft is imported late

@@ -64,7 +64,9 @@ def load(
         model = _weights(auto, where, options, on_default_branch=config.revision is None)
     except (OSError, ValueError, ImportError) as error:
         raise RunFailedError(f"cannot load {config.name}: {_first_line(error)}") from error
-    if not lora.load_in_4bit:
+    if lora.load_in_4bit:
+        _keep_differentiable(model)
+    else:
         model = model.to(device.device())
     if tokenizer.pad_token_id is None:
         # Never looked at: masked out of attention and loss, so the end token may serve.
@@ -120,6 +122,18 @@ def _four_bits(lora: LoraConfig) -> object:
         bnb_4bit_use_double_quant=lora.bnb_4bit_use_double_quant,
         bnb_4bit_compute_dtype=getattr(torch, lora.bnb_4bit_compute_dtype),
     )
+
+
+def _keep_differentiable(model: PreTrainedModel) -> None:
+    """Stop bitsandbytes from repacking 4-bit weights on a CPU.
+
+    On CPUs with AVX512-BF16, version 0.50 repacks a layer's weight at its first use in evaluation
+    mode, into a format whose kernel has no gradient, and never back: a model that was scored before
+    it is trained would learn nothing below its last layer, without any error.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _first_line(error: BaseException) -> str:
