@@ -30,7 +30,10 @@ _CLASSES: dict[Kind, list[tuple[str, str, str]]] = {
         ("transformers", "training_args_seq2seq.py", "Seq2SeqTrainingArguments"),
     ],
 }
-TRAINER_CLASS: dict[Kind, str] = {"causal": "TRL's SFTConfig", "seq2seq": "Seq2SeqTrainingArguments"}
+TRAINER_CLASS: dict[Kind, str] = {
+    "causal": "TRL's SFTConfig",
+    "seq2seq": "Seq2SeqTrainingArguments",
+}
 
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
@@ -41,13 +44,13 @@ class Field:
 
     name: str
     types: tuple[type, ...]
-    """Plain types that the annotation admits; empty when it has others too (enums, dicts, lists)."""
+    """Plain types that the annotation admits; empty where it has others (enums, dicts, lists)."""
     optional: bool
     choices: tuple[str, ...] = ()
     """What an enumeration admits; empty when it is none."""
 
     def complaint(self, value: object) -> str | None:
-        """What is wrong with ``value`` for this field; ``None`` when nothing is, or none can tell."""
+        """What is wrong with ``value`` here; ``None`` when nothing is, or nobody can tell."""
         if value is None and self.optional:
             return None
         if self.choices and value not in self.choices:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """The cache folder: ``$MTSWEEP_CACHE``, else ``$XDG_CACHE_HOME/mtsweep``, else ``~/.cache/mtsweep``."""
+    """``$MTSWEEP_CACHE``, else ``$XDG_CACHE_HOME/mtsweep``, else ``~/.cache/mtsweep``."""
     if chosen := os.environ.get("MTSWEEP_CACHE"):
         return Path(chosen).expanduser().absolute()
     home = os.environ.get("XDG_CACHE_HOME")

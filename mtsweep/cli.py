@@ -87,7 +87,7 @@ def _sweep(jobs: Sequence[object], arguments: Sequence[str]) -> None:
 
 
 def _sweep_folder(plan: object, arguments: Sequence[str]) -> Path:
-    """Make the sweep's folder; the first thing written, so that an unwritable place is told early."""
+    """Make the sweep's folder, before anything else: an unwritable place is told early."""
     from mtsweep.plan import Plan
     from mtsweep.record import write
 

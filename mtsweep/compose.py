@@ -82,8 +82,11 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
 
 
 class _Task:
-    """The task function. A single run and our launcher leave their work here; other launchers
-    call it with one run at a time, in a process of their own."""
+    """The task function.
+
+    A single run and our launcher leave their work here; other launchers call it with one run at a
+    time, in a process of their own.
+    """
 
     def __init__(self, execute: Execute) -> None:
         self.execute = execute
@@ -196,7 +199,9 @@ def _checked(arguments: Sequence[str]) -> list[str]:
             continue
         found = list(_override_problems(override, known, options))
         if override.is_sweep_override() and not parsed.multirun:
-            found.append(Problem(override.key_or_group, f"several values need -m: mtsweep -m {text}"))
+            found.append(
+                Problem(override.key_or_group, f"several values need -m: mtsweep -m {text}")
+            )
         problems.extend(found)
         if not found:
             ready[text] = _ready(override, text, known, options)
@@ -267,4 +272,3 @@ def _hydra_problem(error: Exception) -> Problem:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
-

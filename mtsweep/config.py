@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import string
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +39,9 @@ class Section(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
     )
 
+    if TYPE_CHECKING:
+        __hash__ = object.__hash__  # pydantic gives frozen models one by their fields
+
 
 def _language(value: object) -> object:
     if complaint := languages.complaint(value):
@@ -59,13 +62,13 @@ class ModelConfig(Section):
     kind: Literal["causal", "seq2seq"]
     """Decoder-only (trained by TRL's SFTTrainer) or encoder-decoder (HF's Seq2SeqTrainer)."""
     source: Literal["hub", "smollm2", "tiny"] = "hub"
-    """Where the weights come from: the hub or a folder, the embedded SmolLM2, or a fresh tiny one."""
+    """Where weights come from: the hub or a folder, the embedded SmolLM2, or a fresh tiny one."""
     revision: str | None = None
-    """Branch, tag or commit on the hub; null is the hub's default branch. The commit is recorded."""
+    """Branch, tag or commit on the hub; null is its default branch. The commit is recorded."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the weights; ``auto`` is bfloat16 on CUDA and float32 on a CPU."""
     attn_implementation: str | None = None
-    """transformers' name of the attention kernel (``sdpa``, ``flash_attention_2``); null chooses."""
+    """transformers' name of the attention (``sdpa``, ``flash_attention_2``); null chooses."""
 
 
 class DataConfig(Section):

@@ -21,7 +21,7 @@ def device() -> torch.device:
 
 
 def dtype(wanted: str) -> torch.dtype:
-    """A precision by name; ``auto`` is bfloat16 on CUDA, float32 on a CPU (bf16 is slower there)."""
+    """A precision by name; ``auto`` is bfloat16 on CUDA and float32 on a CPU."""
     import torch
 
     if wanted == "auto":

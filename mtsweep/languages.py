@@ -46,7 +46,7 @@ def name(code: str) -> str:
 
 @cache
 def iso(code: str) -> str:
-    """Shortest ISO 639 code of a FLORES-200 code: ``spa_Latn`` is ``es``, ``ast_Latn`` is ``ast``."""
+    """Shortest ISO 639 code of a FLORES-200 code: ``spa_Latn`` is ``es``."""
     language = langcodes.Language.get(code.replace("_", "-"))
     return language.prefer_macrolanguage().language or code.partition("_")[0]
 

@@ -58,19 +58,23 @@ class Progressing:
         self.task: TaskID | None = None
 
     def say(self, text: str) -> None:
+        """A line of its own."""
         self._stop()
         self.out.print(Text(text, style="dim"))
 
     def begin(self, run: str, stage: str, total: int) -> None:
+        """A new stage."""
         self._stop()
         self.progress.start()
         self.task = self.progress.add_task(stage, total=total, run=run, note="")
 
     def advance(self, done: int, note: str = "") -> None:
+        """Further in the stage."""
         if self.task is not None:
             self.progress.update(self.task, completed=done, note=note)
 
     def end(self, run: str, outcome: str) -> None:
+        """A line for a run that is through."""
         self._stop()
         style = "red" if outcome.startswith("failed") else "green"
         self.out.print(Text.assemble((run, style), f"  {outcome}"))
@@ -92,19 +96,23 @@ class Plain:
         self.told = 0.0
 
     def say(self, text: str) -> None:
+        """A line of its own."""
         self.out.print(Text(text))
 
     def begin(self, run: str, stage: str, total: int) -> None:
+        """A new stage."""
         self.stage, self.total, self.told = f"{run}: {stage}", total, time.monotonic()
         self.out.print(Text(f"{self.stage} 0/{total}"))
 
     def advance(self, done: int, note: str = "") -> None:
+        """Further in the stage."""
         now = time.monotonic()
         if now - self.told >= _PLAIN_SECONDS and done < self.total:
             self.told = now
             self.out.print(Text(f"{self.stage} {done}/{self.total}  {note}".rstrip()))
 
     def end(self, run: str, outcome: str) -> None:
+        """A line for a run that is through."""
         self.out.print(Text(f"{run}: {outcome}"))
 
 
@@ -164,7 +172,9 @@ def _training(run: Run) -> str:
     trainer = run.config.trainer
     batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
     length = (
-        f"{trainer.max_steps} steps" if trainer.max_steps else f"{trainer.num_train_epochs:g} epochs"
+        f"{trainer.max_steps} steps"
+        if trainer.max_steps
+        else f"{trainer.num_train_epochs:g} epochs"
     )
     return f"{length} of {batch} pairs, learning rate {trainer.learning_rate:g}"
 

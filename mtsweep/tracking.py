@@ -136,8 +136,8 @@ class _Wandb:
         import wandb
 
         if samples:
-            columns = list(samples[0])
-            rows = [list(sample.values()) for sample in samples]
+            columns: list[Any] = list(samples[0])
+            rows: list[Any] = [list(sample.values()) for sample in samples]
             self.run.log({"samples": wandb.Table(columns=columns, data=rows)})
         for name, score in record.scores.items():
             base = record.base_scores.get(name)

@@ -19,19 +19,3 @@ class Watcher(Protocol):
 
     def end(self, run: str, outcome: str) -> None:
         """A run is through: its scores, or why it failed."""
-
-
-class Silent:
-    """Nobody looks."""
-
-    def say(self, text: str) -> None:
-        """Not heard."""
-
-    def begin(self, run: str, stage: str, total: int) -> None:
-        """Not seen."""
-
-    def advance(self, done: int, note: str = "") -> None:
-        """Not seen."""
-
-    def end(self, run: str, outcome: str) -> None:
-        """Not seen."""

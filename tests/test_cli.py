@@ -79,7 +79,11 @@ def test_a_finished_sweep_is_shown_without_importing_torch(here, capsys):
         "sys.exit(code or 3 * ('torch' in sys.modules) or 4 * ('transformers' in sys.modules))"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", script, *command], cwd=here, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, *command],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert shown.returncode == 0, shown.stderr
     assert "lora.r=4" in shown.stdout

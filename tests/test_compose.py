@@ -20,7 +20,6 @@ MODELS = (
     [
         (["lora.rr=8"], "lora.rr", "no such key; did you mean lora.r?"),
         (["+lora.rr=8"], "lora.rr", "no such key; did you mean lora.r?"),
-        (["++lora.rr=8"], "lora.rr", "no such key; did you mean lora.r?"),
         (["learning_rate=1e-4"], "learning_rate", "did you mean trainer.learning_rate?"),
         (["+trainer.weight_decai=0"], "trainer.weight_decai", "did you mean trainer.weight_decay?"),
         (["foo=1"], "foo", "no such key; see --help"),
@@ -30,10 +29,7 @@ MODELS = (
         (["lora.r=0"], "lora.r", "should be greater than 0, not 0"),
         (["lora.r=eight"], "lora.r", "should be a valid integer"),
         (["data.size=0"], "data.size", "should be greater than 0, not 0"),
-        (["data.size=-1"], "data.size", "should be greater than 0, not -1"),
         (["data.source_lang=eng"], "data.source_lang", "did you mean eng_Latn?"),
-        (["data.source_lang=en"], "data.source_lang", "did you mean eng_Latn?"),
-        (["data.source_lang=Spanish"], "data.source_lang", "did you mean spa_Latn?"),
         (["data.source_lang=false"], "data.source_lang", "reads an unquoted no as False: quote it"),
         (["data.target_lang=eng_Latn"], "data", "source_lang and target_lang are the same"),
         (["lora.r=8,16"], "lora.r", "several values need -m: mtsweep -m lora.r=8,16"),
@@ -43,9 +39,7 @@ MODELS = (
         (["trainer.predict_with_generate=true"], "trainer.predict_with_generate", "SFTConfig"),
         (["model=tiny_seq2seq", "trainer.packing=true"], "trainer.packing", "Seq2SeqTraining"),
         (["trainer.optim=adamw_torhc"], "trainer.optim", "did you mean adamw_torch?"),
-        (["trainer.lr_scheduler_type=cosin"], "trainer.lr_scheduler_type", "mean cosine?"),
         (["trainer.report_to=wandb"], "trainer.report_to", "use tracking=wandb or tracking=none"),
-        (["trainer.output_dir=x"], "trainer.output_dir", "set output_dir instead"),
         (["lora=none", "lora.load_in_4bit=true"], "lora.load_in_4bit", "use lora=qlora"),
         (["model=causal"], "model.name", "must be given: model.name=owner/name"),
         (["~lora"], "lora", "must be given"),
@@ -171,7 +165,7 @@ def test_a_rate_in_yaml_1_2_notation_is_a_number(here):
     assert job.config.trainer.learning_rate == 1e-4
 
 
-@pytest.mark.parametrize("folder", ["plain", "with a space", "größe", "100%41"])
+@pytest.mark.parametrize("folder", ["plain", "größe, 100%41 neu"])
 def test_a_users_own_option_is_found_and_listed(here, monkeypatch, folder):
     own = here / folder / "conf" / "lora" / "mine.yaml"
     own.parent.mkdir(parents=True)

@@ -53,11 +53,14 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Split the overrides into jobs and launch them."""
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        context, launcher = self.hydra_context, self.launcher
+        if context is None or launcher is None:
+            raise RuntimeError("Hydra did not set the sweeper up")
+        parser = OverridesParser.create(config_loader=context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         batches = self.split_arguments(overrides, max_batch_size=None)
         jobs = [job for batch in batches for job in batch]
-        return self.launcher.launch(jobs, initial_job_idx=0)
+        return launcher.launch(jobs, initial_job_idx=0)
 
 
 class OwnGroups(SearchPathPlugin):
@@ -73,7 +76,10 @@ class OwnGroups(SearchPathPlugin):
 _HERE = "hydra_plugins.mtsweep_plugins.local"
 _STORE = ConfigStore.instance()
 _STORE.store(
-    group="hydra/launcher", name="local", node={"_target_": f"{_HERE}.LocalLauncher"}, provider=_HERE
+    group="hydra/launcher",
+    name="local",
+    node={"_target_": f"{_HERE}.LocalLauncher"},
+    provider=_HERE,
 )
 _STORE.store(
     group="hydra/sweeper",

@@ -77,7 +77,7 @@ def _catalogs(folder: Path) -> dict[str, list[Path]]:
 def _messages(
     catalogs: dict[str, list[Path]], language: str, package: str, key: str
 ) -> dict[str, str] | None:
-    """Message to translation in one language; ``None`` for the language of the messages, English."""
+    """Message to translation in one language; ``None`` for that of the messages, English."""
     if language == "eng_Latn":
         return None
     iso, script = languages.iso(language), language.partition("_")[2]
@@ -95,7 +95,7 @@ def _messages(
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise UserError(f"data.package: {path} is no readable catalog ({error})") from error
         for entry in catalog:
-            if entry.msgstr and not entry.fuzzy and not entry.obsolete:
+            if entry.msgstr and not getattr(entry, "fuzzy", False) and not entry.obsolete:
                 messages.setdefault(entry.msgid, entry.msgstr)
     return messages
 

@@ -94,5 +94,6 @@ def _texts(row: dict[str, Any], config: DataConfig, where: str) -> tuple[str, st
 
 
 def _nested(row: dict[str, Any], language: str, column: str | None) -> object:
-    names = [column] if column else [language, languages.iso(language), language.split("_")[0]]
+    iso639_3 = language.partition("_")[0]
+    names = [column] if column else [language, languages.iso(language), iso639_3]
     return next((row[name] for name in names if name in row), None)

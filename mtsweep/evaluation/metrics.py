@@ -70,7 +70,8 @@ def _interval(
 
 
 def _metric(name: Metric, target_lang: str) -> SacreMetric:
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     if name == "chrf":
         return CHRF()

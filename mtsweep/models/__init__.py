@@ -1,0 +1,1 @@
+"""Models: where they are, how they are told their languages, and into memory."""

@@ -137,8 +137,10 @@ class Codec:
         """The token that a translation ends with."""
         end = self.tokenizer.eos_token_id
         if not isinstance(end, int):
-            raise UserError(f"model.name: the tokenizer of {self.tokenizer.name_or_path} has no "
-                            "end-of-sequence token, so a model could not learn to stop")  # fmt: skip
+            raise UserError(
+                f"model.name: the tokenizer of {self.tokenizer.name_or_path} has no end-of-sequence "
+                "token, so a model could not learn to stop"
+            )
         return end
 
     def decode(self, ids: list[int]) -> str:

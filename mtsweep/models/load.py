@@ -28,7 +28,7 @@ class Base:
     codecs: dict[tuple[Any, ...], Codec] = field(default_factory=dict)
 
     def codec(self, languages: tuple[str, str], prompt: PromptConfig) -> Codec:
-        """The codec of a language pair and prompt; one of each, so that no text is encoded twice."""
+        """The codec of a language pair and prompt; one of each, so no text is encoded twice."""
         key = (languages, prompt)
         if key not in self.codecs:
             self.codecs[key] = Codec(self.tokenizer, self.family, languages, prompt)
@@ -67,7 +67,8 @@ def load(
     if lora.load_in_4bit:
         _keep_differentiable(model)
     else:
-        model = model.to(device.device())
+        torch_module: Any = model  # typed for hub kernels, not for plain modules
+        model = torch_module.to(device.device())
     if tokenizer.pad_token_id is None:
         # Never looked at: masked out of attention and loss, so the end token may serve.
         tokenizer.pad_token = tokenizer.eos_token
@@ -132,8 +133,9 @@ def _keep_differentiable(model: PreTrainedModel) -> None:
     it is trained would learn nothing below its last layer, without any error.
     """
     for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+        layer: Any = module
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """Where a model's weights are and which version they are, found without importing torch.
 
-For a hub model this fetches ``config.json`` and ``tokenizer_config.json`` (a few kB): enough to know
-the commit, the architecture and the languages before anything is loaded.
+For a hub model this fetches ``config.json`` and ``tokenizer_config.json`` (a few kB): enough to
+know the commit, the architecture and the languages before anything is loaded.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _in_folder(folder: Path) -> Located:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Print of a model folder: small files whole; of weights, the size and the first and last MB."""
+    """Print of a model folder: of each file the name, the size, and the first and last MB."""
     digest = hashlib.sha256()
     block = 1 << 20
     for path in sorted(folder.iterdir()):
@@ -138,7 +138,7 @@ def _fetched(name: str, file: str, revision: str | None) -> Path:
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise UserError(
-            f"{where} is no model on the hub (or a private one: `hf auth login`), and no folder here"
+            f"{where} is no model on the hub (or a private one: `hf auth login`), nor a folder here"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise UserError(f"model.revision: {name} has no revision {revision!r}") from error

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _SEED = 7
 _TEMPLATE = (
-    "{% for message in messages %}<|start|>{{ message['role'] }}\\n{{ message['content'] }}<|end|>\\n"
+    "{% for message in messages %}<|start|>{{ message['role'] }}\\n"
+    "{{ message['content'] }}<|end|>\\n"
     "{% endfor %}{% if add_generation_prompt %}<|start|>assistant\\n{% endif %}"
 )
 
@@ -84,9 +85,7 @@ def _causal(folder: Path) -> None:
         num_key_value_heads=2,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **_special(tokenizer),
     )
     _save(folder, lambda: LlamaForCausalLM(config), tokenizer)
 
@@ -103,7 +102,7 @@ def _seq2seq(folder: Path) -> None:
     model = json.loads(backend.to_str())["model"]
     tokenizer = NllbTokenizer(
         vocab=model["vocab"],
-        merges=[tuple(merge) for merge in model["merges"]],
+        merges=[tuple(merge) for merge in model["merges"]],  # type: ignore[arg-type] - says str
         additional_special_tokens=_codes(),
         src_lang="eng_Latn",
         tgt_lang="spa_Latn",
@@ -118,12 +117,15 @@ def _seq2seq(folder: Path) -> None:
         encoder_ffn_dim=128,
         decoder_ffn_dim=128,
         max_position_embeddings=1024,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        decoder_start_token_id=tokenizer.eos_token_id,
+        **_special(tokenizer),
+        decoder_start_token_id=_special(tokenizer)["eos_token_id"],
     )
     _save(folder, lambda: M2M100ForConditionalGeneration(config), tokenizer)
+
+
+def _special(tokenizer: Any) -> dict[str, Any]:  # noqa: ANN401 - typed as one id or several
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return {name: getattr(tokenizer, name) for name in names}
 
 
 def _save(

@@ -14,9 +14,10 @@ from typing import Any
 @contextmanager
 def compact_head() -> Iterator[None]:
     """Within it, TRL's fused head scores the positions with a label alone, whatever the device."""
-    import trl.trainer.utils as trl_utils
+    import trl.trainer.utils
 
-    decide: Any = getattr(trl_utils, "_use_triton", None)
+    trl_utils: Any = trl.trainer.utils
+    decide = getattr(trl_utils, "_use_triton", None)
     if decide is None:  # another TRL: slower, equally right
         yield
         return

@@ -78,7 +78,7 @@ def _sft(  # noqa: PLR0913
     folder: Path,
     data: tuple[Any, Any],
 ) -> Trainer:
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     return SFTTrainer(
         model=model,

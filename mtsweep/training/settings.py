@@ -10,19 +10,17 @@ from mtsweep.config import TrainerConfig
 
 if TYPE_CHECKING:
     from transformers import Seq2SeqTrainingArguments
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
 
 def sft_config(trainer: TrainerConfig, seed: int, folder: Path) -> SFTConfig:
     """Arguments of TRL's SFTTrainer. Pairs come tokenised and measured, so it cuts nothing."""
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     return SFTConfig(max_length=None, packing=False, **_shared(trainer, seed, folder))
 
 
-def seq2seq_arguments(
-    trainer: TrainerConfig, seed: int, folder: Path
-) -> Seq2SeqTrainingArguments:
+def seq2seq_arguments(trainer: TrainerConfig, seed: int, folder: Path) -> Seq2SeqTrainingArguments:
     """Arguments of HF's Seq2SeqTrainer."""
     from transformers import Seq2SeqTrainingArguments
 

@@ -135,7 +135,10 @@ def test_a_size_beyond_the_data_is_refused_with_what_there_is():
         load(phrasebook(size=5000))
 
 
-def corpus(train: tuple[Pair, ...], dev=(pair(90),), test=(pair(91),)) -> Corpus:
+DEV, TEST = (pair(90),), (pair(91),)
+
+
+def corpus(train: tuple[Pair, ...], dev=DEV, test=TEST) -> Corpus:
     return Corpus("eng_Latn", "spa_Latn", train, dev, test, len(train), train, {})
 
 

@@ -11,8 +11,7 @@ from mtsweep.models.codec import Codec
 
 PLAIN = PromptConfig(
     name="translate",
-    template="Translate the following text from {source} to {target}:\n"
-    "{source}: {text}\n{target}:",
+    template="Translate the following text from {source} to {target}:\n{source}: {text}\n{target}:",
 )
 CHAT = PromptConfig(name="chat", template="Translate into {target}:\n{text}", chat=True)
 
@@ -49,8 +48,7 @@ def test_a_causal_prompt_is_the_template_and_ends_open(tokenizers, name):
     made = codec(tokenizers, name)
     told = made.tokenizer.decode(made.source_ids("Good morning."), skip_special_tokens=True)
     assert told == (
-        "Translate the following text from English to Spanish:\n"
-        "English: Good morning.\nSpanish:"
+        "Translate the following text from English to Spanish:\nEnglish: Good morning.\nSpanish:"
     )
     assert made.source_ids("Good morning.")[-1] != made.end
 
@@ -161,9 +159,7 @@ def test_t5_gets_its_task_in_words(tokenizers):
         ("Helsinki-NLP/opus-mt-en-mul", "zul_Latn", ">>deu<<"),
     ],
 )
-def test_a_language_the_model_lacks_is_refused_with_those_it_has(
-    tokenizers, name, language, known
-):
+def test_a_language_the_model_lacks_is_refused_with_those_it_has(tokenizers, name, language, known):
     with pytest.raises(UserError, match=rf"target_lang: .* does not know {language}; .*({known})"):
         codec(tokenizers, name, ("eng_Latn", language))
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 
-from mtsweep.config import LoraConfig, TrainerConfig
+from mtsweep.config import DecodingConfig, LoraConfig, TrainerConfig
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.errors import RunFailedError
 from mtsweep.evaluation.generate import generate
-from mtsweep.config import DecodingConfig
 from mtsweep.models.adapters import adapted
 from mtsweep.training import compact, examples, fit, preflight
 from tests.small import PROMPT, small_base
@@ -190,5 +187,3 @@ def test_the_preflight_tells_what_is_given_and_what_is_trained():
     told = preflight.check(list(PAIRS), list(rows), Spoilt(leave_alone), codec)
     assert "given   'English: Good morning.\\nSpanish:'" in told
     assert "trained ' Buenos días.<|end|>'" in told
-
-

@@ -1,0 +1,177 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from mtsweep import plan as plans
+from mtsweep import terminal
+from mtsweep.table import Row
+from tests.overrides import job
+from tests.records import record, score
+
+MARKUP = ["a [bold]b[/bold] c", "[/red]", "[/", "[link=https://x.y]z[/link]", "\\[b]", ":smile:"]
+
+
+@pytest.fixture(autouse=True)
+def _no_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for key in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "NO_COLOR"):
+        monkeypatch.delenv(key, raising=False)
+
+
+@pytest.fixture
+def plain() -> Console:
+    return Console(file=io.StringIO(), width=120, highlight=False)
+
+
+@pytest.fixture
+def coloured() -> Console:
+    return Console(file=io.StringIO(), width=120, highlight=False, force_terminal=True)
+
+
+def said(out: Console) -> str:
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_text_that_looks_like_markup_is_shown_as_it_is(plain, text):
+    watch = terminal.Plain(plain)
+    watch.say(text)
+    watch.begin(text, "train", 40)
+    watch.end(text, f"failed: {text}")
+    assert said(plain) == f"{text}\n{text}: train 0/40\n{text}: failed: {text}\n"
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_the_moving_line_shows_markup_as_it_is_too(coloured, text):
+    watch = terminal.Progressing(coloured)
+    watch.begin(text, "train", 2)
+    watch.advance(1, text)
+    watch.say(text)
+    watch.end(text, "BLEU 31.5")
+    assert text in said(coloured)
+    assert "\x1b[" in said(coloured)
+
+
+@pytest.mark.parametrize("label", MARKUP)
+def test_a_label_in_the_table_is_shown_as_it_is(plain, label):
+    terminal.show(plain, [Row(label, record(), record("0" * 12, "base")), Row(label, None, None)])
+    lines = said(plain).splitlines()
+    assert [line.startswith(label) for line in lines[-2:]] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["[/red]", "owner/[bold]model"])
+def test_a_banner_shows_names_as_they_are(plain, tmp_path, name):
+    told = {"model": "tiny_causal", "model.name": name, "data.name": name}
+    terminal.banner(plain, plans.make([job({**told, "output_dir": str(tmp_path)})]))
+    assert f"{name} (causal; asked in words)" in said(plain)
+    assert f"{name}, English to Spanish: " in said(plain)
+
+
+def test_a_banner_says_what_will_run(plain, tmp_path):
+    jobs = [
+        job({"model": "tiny_causal", "output_dir": str(tmp_path), "lora.r": r}) for r in (8, 16, 8)
+    ]
+    terminal.banner(plain, plans.make(jobs))
+    told = said(plain)
+    assert "runs      2 (1 asked for twice)" in told
+    assert "40 steps of 8 pairs, learning rate 0.001" in told
+    assert "W&B offline" in told
+    assert "CPU, " in told
+    assert str(tmp_path) in told.replace("\n", "")
+
+
+def test_at_most_four_models_are_named(plain, tmp_path):
+    jobs = [
+        job({"model": "tiny_causal", "model.name": f"m{n}", "output_dir": str(tmp_path), "seed": n})
+        for n in range(6)
+    ]
+    terminal.banner(plain, plans.make(jobs))
+    assert "m3 (causal" in said(plain)
+    assert "m4 (causal" not in said(plain)
+    assert "… and 2 more" in said(plain)
+
+
+def test_the_table_compares_with_the_base(plain):
+    base = record("0" * 12, "base", scores={"bleu": score(30.0), "chrf": score(50.0)})
+    terminal.show(plain, [Row("base", base, None), Row("lora.r=8", record(), base)])
+    _, heading, first, second = said(plain).splitlines()
+    assert heading.split("  ")[0] == "run"
+    assert "BLEU" in heading
+    assert "chrF" in heading
+    assert "30.0" in first
+    assert second.split() == [
+        "lora.r=8", "31.5", "+1.5", "55.0", "+5.0", "98%", "61", "s", "7", "s", "3.0", "GiB",
+        "4.88", "M",
+    ]  # fmt: skip
+
+
+def test_a_failed_run_has_its_line(plain):
+    terminal.show(plain, [Row("lora.r=8", record(), None), Row("lora.r=16", None, None, "oom")])
+    assert said(plain).splitlines()[-1].split() == ["lora.r=16", "failed"]
+
+
+def test_a_table_of_nothing_but_failures_is_a_table(plain):
+    terminal.show(plain, [Row("base", None, None), Row("lora.r=16", None, None, "oom")])
+    assert said(plain).count("failed") == 2
+
+
+def test_runs_with_different_metrics_stand_in_one_table(plain):
+    only_chrf = record(scores={"chrf": score(40.0)}, base_scores={"chrf": score(40.0)})
+    terminal.show(plain, [Row("both", record(), None), Row("one", only_chrf, None)])
+    assert "40.0" in said(plain).splitlines()[-1]
+
+
+def test_a_long_label_is_folded_and_no_figure_is_lost(plain):
+    label = ", ".join(f"trainer.key{n}=value{n}" for n in range(12))
+    terminal.show(plain, [Row(label, record(), record("0" * 12, "base"))])
+    assert "4.88 M" in said(plain)
+    assert "value11" in said(plain)
+    assert max(map(len, said(plain).splitlines())) <= 120
+
+
+def test_output_that_is_no_terminal_is_plain_and_120_wide(monkeypatch, capsys):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    out = terminal.console()
+    assert out.width == 120
+    terminal.show(out, [Row("lora.r=8", record(), record("0" * 12, "base"))])
+    terminal.Plain(out).end("lora.r=8", "failed: out of memory")
+    told = capsys.readouterr().out
+    assert "lora.r=8" in told
+    assert "\x1b" not in told
+
+
+def test_continuous_integration_is_no_terminal(monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    assert not terminal.console().is_terminal
+
+
+def test_a_log_file_gets_a_line_every_15_seconds(plain, monkeypatch):
+    clock = iter([0.0, 14.0, 16.0, 20.0, 32.0, 60.0])
+    monkeypatch.setattr("mtsweep.terminal.time.monotonic", lambda: next(clock))
+    watch = terminal.Plain(plain)
+    watch.begin("lora.r=8", "train", 40)
+    for done in (5, 10, 15, 20, 40):
+        watch.advance(done, f"loss {done}")
+    assert said(plain).splitlines() == [
+        "lora.r=8: train 0/40",
+        "lora.r=8: train 10/40  loss 10",
+        "lora.r=8: train 20/40  loss 20",
+    ]
+
+
+def test_the_command_that_sends_to_wandb_is_one_line_to_copy(plain, here):
+    plan = plans.make([job({"model": "tiny_causal"})])
+    [run] = plan.runs
+    links = {}
+    for folder, kind in ((run.folder, "run"), (run.base_folder, "base")):
+        links[kind] = f"{here}/{folder.path}/wandb/offline-run-20250101_000000-{folder.id}"
+        folder.start("")
+        made = record(folder.id, kind, environment={"tracking": f"wandb sync {links[kind]}"})
+        folder.finish(made)
+    terminal.epilogue(plain, plan, here / "sweeps" / "x")
+    command = next(line for line in said(plain).splitlines() if "wandb sync" in line)
+    paths = command.partition("wandb sync ")[2].split()
+    assert [str(here / path) for path in paths] == [links["base"], links["run"]]
