@@ -68,6 +68,7 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     checked = _checked(arguments)
     task = _Task(execute)
@@ -76,9 +77,9 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
     with _environment("HYDRA_FULL_ERROR", "1"), _argv(["mtsweep", *checked]):
         try:
             main(task)()
-        except (HydraException, OmegaConfBaseException) as error:
+            return _jobs(task.composed, task.overrides)
+        except (HydraException, OmegaConfBaseException, ValueError, YAMLError) as error:
             raise ConfigError([_hydra_problem(error)]) from error
-    return _jobs(task.composed, task.overrides)
 
 
 class _Task:
@@ -217,7 +218,9 @@ def _override_problems(
     key = override.key_or_group
     if key in options:
         for choice in _choices(override):
-            if choice is not None and str(choice) not in options[key]:
+            if choice is None and key in _OPTIONAL:
+                continue
+            if str(choice) not in options[key]:
                 listed = ", ".join(options[key]) or "none yet"
                 yield Problem(key, f"no option {str(choice)!r}; there are: {listed}")
     elif key == "hydra" or key.startswith(("hydra.", "hydra/")):
@@ -229,11 +232,19 @@ def _override_problems(
             yield Problem(key, unknown(key, known))
 
 
+_OPTIONAL = {"experiment"}
+"""Groups that may be null."""
+
+
 def _choices(override: Override) -> Iterator[Any]:
+    from hydra.core.override_parser.types import Glob
+
+    value = override.value()
+    if isinstance(value, Glob):  # Hydra matches it against what there is
+        return
     if override.is_choice_sweep():
         yield from override.sweep_iterator()
         return
-    value = override.value()
     yield from value if isinstance(value, list) else [value]
 
 
@@ -242,6 +253,8 @@ def _ready(
 ) -> str:
     """A known key is set whether or not the chosen YAML spells it out (Hydra's ``++``)."""
     key = override.key_or_group
+    if key in _OPTIONAL and override.value() is None:
+        return f"~{key}"
     plain = key in known and key not in options
     return f"++{text.lstrip('+')}" if plain and not text.startswith("~") else text
 
@@ -263,8 +276,10 @@ def _exit_by_raising(parser: argparse.ArgumentParser) -> None:
 
 
 def _hydra_problem(error: Exception) -> Problem:
+    from yaml import YAMLError
+
     cause = error.__cause__
-    text = _first_line(error)
+    text = " ".join(str(error).split()) if isinstance(error, YAMLError) else _first_line(error)
     if cause is not None and (reason := _first_line(cause)) not in text:
         text = f"{text} ({reason})"
     return Problem(str(getattr(cause, "full_key", "") or "command line"), text)

@@ -40,18 +40,34 @@ class Section(BaseModel):
     )
 
     if TYPE_CHECKING:
-        __hash__ = object.__hash__  # pydantic gives frozen models one by their fields
+
+        def __hash__(self) -> int:
+            """Pydantic gives frozen models one by their fields."""
+            return 0
+
+
+def _refusal(complaint: str) -> PydanticCustomError:
+    """What a validator raises; the complaint is shown as it stands."""
+    return PydanticCustomError("refused", "{complaint}", {"complaint": complaint})
 
 
 def _language(value: object) -> object:
     if complaint := languages.complaint(value):
-        raise PydanticCustomError("language", "{complaint}", {"complaint": complaint})
+        raise _refusal(complaint)
+    return value
+
+
+def _part(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (0 < value < 1 or (value >= 1 and value == int(value))):
+        raise _refusal(f"should be a count from 1 up, or a share between 0 and 1, not {value!r}")
     return value
 
 
 Language = Annotated[str, BeforeValidator(_language)]
+Part = Annotated[float, BeforeValidator(_part)]
+Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class ModelConfig(Section):
@@ -63,7 +79,7 @@ class ModelConfig(Section):
     """Decoder-only (trained by TRL's SFTTrainer) or encoder-decoder (HF's Seq2SeqTrainer)."""
     source: Literal["hub", "smollm2", "tiny"] = "hub"
     """Where weights come from: the hub or a folder, the embedded SmolLM2, or a fresh tiny one."""
-    revision: str | None = None
+    revision: Text | None = None
     """Branch, tag or commit on the hub; null is its default branch. The commit is recorded."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the weights; ``auto`` is bfloat16 on CUDA and float32 on a CPU."""
@@ -84,9 +100,9 @@ class DataConfig(Section):
     """FLORES-200 code of the language translated to."""
     size: PositiveInt | None = None
     """Training pairs; null takes all. Smaller sizes are nested in larger ones."""
-    test_size: PositiveInt | Share = 100
+    test_size: Part = 100
     """Held-out test segments: a count, or a share of all pairs."""
-    dev_size: PositiveInt | Share = 50
+    dev_size: Part = 50
     """Pairs for the loss during training: a count, or a share of all pairs."""
     split_seed: NonNegativeInt = 13
     """Seed of the split; apart from ``seed``, so that replicates share one test set."""
@@ -108,7 +124,7 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _two_languages(self) -> DataConfig:
         if self.source_lang == self.target_lang:
-            raise PydanticCustomError("language", "source_lang and target_lang are the same")
+            raise _refusal("source_lang and target_lang are the same")
         return self
 
 
@@ -170,17 +186,15 @@ def _template(value: str) -> str:
     try:
         names = {field for _, field, _, _ in string.Formatter().parse(value) if field is not None}
     except ValueError as error:
-        raise PydanticCustomError("template", "{why}", {"why": str(error)}) from error
-    known = {"source", "target", "text"}
-    if unknown := names - known:
-        raise PydanticCustomError(
-            "template",
-            "no such field: {names}; a template has {{source}} and {{target}} (language names) "
-            "and {{text}}",
-            {"names": ", ".join(f"{{{name}}}" for name in sorted(unknown))},
+        raise _refusal(str(error)) from error
+    if unknown := names - {"source", "target", "text"}:
+        listed = ", ".join(f"{{{name}}}" for name in sorted(unknown))
+        raise _refusal(
+            f"no such field: {listed}; a template has {{source}} and {{target}} (language names) "
+            "and {text}"
         )
     if "text" not in names:
-        raise PydanticCustomError("template", "the template never shows {{text}}, the source text")
+        raise _refusal("the template never shows {text}, the source text")
     return value
 
 
@@ -233,7 +247,7 @@ class TrackingConfig(Section):
 class SweepConfig(Section):
     """What concerns a whole command rather than one run."""
 
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
+    name: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     """Folder under ``sweeps/`` and W&B group; null makes one from the runs."""
 
 
@@ -324,7 +338,7 @@ def _problem(detail: ErrorDetails, run: str) -> Problem:
     if detail["type"] == "missing":
         return Problem(key, _must_be_given(key), run)
     message = detail["msg"].removeprefix("Input should be ")
-    if message == detail["msg"] or detail["type"] in {"language", "template"}:
+    if message == detail["msg"] or detail["type"] == "refused":
         return Problem(key, message, run)
     return Problem(key, f"should be {message}, not {detail['input']!r}", run)
 

@@ -56,7 +56,7 @@ def complaint(value: object) -> str | None:
     if isinstance(value, bool):
         word = "yes" if value else "no"
         return f"{value} is no FLORES-200 code (YAML reads an unquoted {word} as {value}: quote it)"
-    if value in FLORES_200:
+    if isinstance(value, str) and value in FLORES_200:
         return None
     meant = _guess(str(value))
     hint = f"did you mean {meant}?" if meant else "a code looks like eng_Latn"

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
@@ -18,7 +19,7 @@ class Row:
 
     label: str
     record: Record | None
-    base: Record | None
+    kind: Literal["run", "base"] = "run"
     reason: str = ""
 
 
@@ -34,9 +35,9 @@ def rows(plan: Plan, reasons: dict[str, str]) -> list[Row]:
     for base_id in dict.fromkeys(run.base_id for run in plan.runs):
         members = [run for run in plan.runs if run.base_id == base_id]
         base = members[0].base_folder.record()
-        told.append(Row(_base_label(members, several), base, None))
+        told.append(Row(_base_label(members, several), base, "base"))
         told.extend(
-            Row(_label(run), run.folder.record(), base, reasons.get(run.id, "")) for run in members
+            Row(_label(run), run.folder.record(), "run", reasons.get(run.id, "")) for run in members
         )
     return told
 
@@ -65,11 +66,12 @@ def as_csv(table: Sequence[Row]) -> str:
     )  # fmt: skip
     for row in table:
         if row.record is None:
-            writer.writerow([row.label, "", "run", f"failed: {row.reason}", *[""] * 16])
+            writer.writerow([row.label, "", row.kind, f"failed: {row.reason}", *[""] * 16])
             continue
         record = row.record
         for name, score in record.scores.items():
-            base = record.base_scores[name].value if record.kind == "run" else ""
+            compared = record.kind == "run" and name in record.base_scores
+            base = record.base_scores[name].value if compared else ""
             writer.writerow(
                 [row.label, record.id, record.kind, "finished", LABELS[name], score.value,
                  score.low, score.high, base, score.signature, score.segments,

@@ -199,17 +199,23 @@ def show(out: Console, table: list[Row]) -> None:
         if row.record is None:
             shown.add_row(Text(row.label), *[""] * (2 * len(metrics) + 4), Text("failed", "red"))
         else:
-            shown.add_row(Text(row.label), *_cells(row, row.record, metrics))
+            shown.add_row(Text(row.label), *_cells(row.record, metrics))
     out.print()
     out.print(shown)
 
 
-def _cells(row: Row, record: Record, metrics: list[str]) -> list[str]:
-    cells = []
+def _cells(record: Record, metrics: list[str]) -> list[str]:
+    cells: list[str] = []
+    compared = record.kind == "run"
     for name in metrics:
-        score = record.scores[name]
-        base = record.base_scores[name] if row.base is not None else None
-        cells += [f"{score.value:.1f}", f"{score.value - base.value:+.1f}" if base else ""]
+        score, base = record.scores.get(name), record.base_scores.get(name)
+        if score is None:
+            cells += ["", ""]
+            continue
+        cells += [
+            f"{score.value:.1f}",
+            f"{score.value - base.value:+.1f}" if compared and base else "",
+        ]
     cost = record.cost
     return [
         *cells,

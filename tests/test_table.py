@@ -51,12 +51,15 @@ def test_each_base_stands_once_before_its_runs(plan):
 
 def test_every_run_has_its_record_and_its_base(plan):
     finish(plan, *plan.runs)
+    bases = {run.id: run.base_id for run in plan.runs}
+    above = None
     for row in rows(plan, {}):
         assert row.record is not None
-        assert (row.base is None) == (row.record.kind == "base")
-        if row.base is not None:
-            owner = next(run for run in plan.runs if run.id == row.record.id)
-            assert row.base.id == owner.base_id
+        assert row.kind == row.record.kind
+        if row.kind == "base":
+            above = row.record.id
+        else:
+            assert bases[row.record.id] == above
 
 
 def test_a_single_run_is_called_by_its_model_and_the_base_just_so(tmp_path):
@@ -68,9 +71,7 @@ def test_a_single_run_is_called_by_its_model_and_the_base_just_so(tmp_path):
 def test_a_failed_run_keeps_its_line_with_the_reason(plan):
     finish(plan, *plan.runs[1:])
     table = rows(plan, {plan.runs[0].id: "loss is not finite"})
-    assert table[1] == Row(
-        "model=tiny_causal, lora.r=8", None, table[0].record, "loss is not finite"
-    )
+    assert table[1] == Row("model=tiny_causal, lora.r=8", None, "run", "loss is not finite")
     told = read(table)[2]
     assert (told["run"], told["state"]) == (table[1].label, "failed: loss is not finite")
     assert told["value"] == told["signature"] == ""

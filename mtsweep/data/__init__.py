@@ -54,4 +54,8 @@ Parts = tuple[tuple[Pair, ...], tuple[Pair, ...], tuple[Pair, ...], dict[str, in
 @lru_cache(maxsize=16)
 def _parts(config: DataConfig) -> Parts:
     pool = READERS[config.source](config)
-    return (*split(pool, config.test_size, config.dev_size, config.split_seed), pool.dropped)
+    train, dev, test = split(pool, config.test_size, config.dev_size, config.split_seed)
+    held_out = sum(len(part) for part, given in ((dev, pool.dev), (test, pool.test)) if not given)
+    overlap = len(pool.train) - len(train) - held_out
+    dropped = {**pool.dropped, **({"also in test or dev": overlap} if overlap else {})}
+    return train, dev, test, dropped

@@ -24,7 +24,9 @@ def read_files(config: DataConfig) -> Pool:
     parts: dict[str, tuple[Pair, ...] | None] = {}
     for part in ("train", "dev", "test"):
         name = getattr(config, f"{part}_file")
-        parts[part] = None if name is None else _read(Path(name), part, config, dropped)
+        parts[part] = (
+            None if name is None else _read(Path(name).expanduser(), part, config, dropped)
+        )
     return Pool(parts["train"] or (), parts["dev"], parts["test"], dict(dropped))
 
 
@@ -90,6 +92,13 @@ def _texts(row: dict[str, Any], config: DataConfig, where: str) -> tuple[str, st
             f'"{languages.iso(config.target_lang)}": …}}}}; found {", ".join(columns) or "nothing"}'
             " (name others with data.source_column and data.target_column)"
         )
+    try:
+        "".join(sides).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{where}: half of a surrogate pair (\\u{ord(error.object[error.start]):04x}), which is no "
+            "character; the program that wrote the file cut an emoji in two"
+        ) from error
     return sides[0], sides[1]
 
 

@@ -48,7 +48,9 @@ def _shuffled(pairs: tuple[Pair, ...], seed: int) -> list[list[Pair]]:
     def place(pair: Pair) -> bytes:
         return hashlib.sha256(f"{seed}\0{pair.split_key}".encode()).digest()
 
-    return [list(group) for _, group in groupby(sorted(pairs, key=place), key=place)]
+    # Source and target settle the order within a group, so that the file's order never does.
+    ordered = sorted(pairs, key=lambda pair: (place(pair), pair.source, pair.target))
+    return [list(group) for _, group in groupby(ordered, key=place)]
 
 
 def _count(size: float, total: int) -> int:

@@ -28,6 +28,19 @@ _MBART50 = {
 }  # fmt: skip
 """The 52 codes of mBART-50 (Tang et al. 2020)."""
 
+_M2M100 = frozenset(
+    """
+    af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he
+    hi hr ht hu hy id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl
+    no ns oc or pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh
+    yi yo zh zu
+    """.split()  # noqa: SIM905 - a list of 100 quoted codes reads worse
+)
+"""The 100 codes of M2M100 (Fan et al. 2020)."""
+
+_M2M100_OWN = {"nob_Latn": "no", "nso_Latn": "ns", "tgl_Latn": "tl"}
+"""Where M2M100's code is not today's ISO 639-1."""
+
 
 def recognise(config: dict[str, Any], tokenizer_config: dict[str, Any]) -> Family:
     """The family of a model, from its ``config.json`` and ``tokenizer_config.json``."""
@@ -52,7 +65,8 @@ def language_code(family: Family, code: str) -> str | None:
     """
     match family:
         case "m2m100":
-            return languages.iso(code)
+            own = _M2M100_OWN.get(code, languages.iso(code))
+            return own if own in _M2M100 else None
         case "mbart50":
             return _MBART50.get(code)
         case "marian":

@@ -84,7 +84,7 @@ def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     block = 1 << 20
     for path in sorted(folder.iterdir()):
-        if path.suffix not in {".json", ".safetensors", ".spm", ".model", ".jinja", ".txt"}:
+        if not path.is_file():
             continue
         size = path.stat().st_size
         digest.update(f"{path.name}\0{size}\0".encode())
