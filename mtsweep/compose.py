@@ -216,6 +216,8 @@ def _override_problems(
     override: Override, known: list[str], options: dict[str, dict[str, str]]
 ) -> Iterator[Problem]:
     key = override.key_or_group
+    if override.is_delete():
+        return  # what is missing then is told by the schema
     if key in options:
         for choice in _choices(override):
             if choice is None and key in _OPTIONAL:

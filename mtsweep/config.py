@@ -137,7 +137,7 @@ class LoraConfig(Section):
     """Rank of the update; Hu et al. 2021 find 4 to 16 enough for attention weights."""
     lora_alpha: PositiveFloat = 32
     """The update is scaled by lora_alpha / r (by its square root with ``use_rslora``)."""
-    lora_dropout: Probability = 0.05
+    lora_dropout: Probability = 0.0
     """Dropout on the input of the update."""
     target_modules: str | tuple[str, ...] = "all-linear"
     """PEFT's names of the layers to adapt, or ``all-linear`` (all but the output layer)."""
@@ -214,11 +214,11 @@ class DecodingConfig(Section):
     name: str
     num_beams: PositiveInt = 1
     max_new_tokens: PositiveInt | None = None
-    """Generated tokens at most; null takes half as many again as the longest of the first 1,000
-    pairs of the data needs."""
+    """Generated tokens at most; null takes a quarter more than the longest target of the first
+    1,000 training pairs (before ``data.size``) has."""
     repetition_penalty: PositiveFloat = 1.0
     no_repeat_ngram_size: NonNegativeInt = 0
-    batch_size: PositiveInt = 32
+    batch_size: PositiveInt = 50
     """Segments generated at once."""
 
 

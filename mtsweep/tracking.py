@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
+"""Where W&B's own client looks, in its older and newer versions, unless WANDB_BASE_URL says so."""
+
 _INIT_SECONDS = 20
 _FINISH_SECONDS = 30
 
@@ -63,9 +66,10 @@ def mode(config: TrackingConfig) -> str:
 def _has_key() -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
-    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("://")[-1].split("/")[0]
+    own = os.environ.get("WANDB_BASE_URL", "").split("://")[-1].split("/")[0].partition(":")[0]
     with contextlib.suppress(OSError, NetrcParseError):
-        return netrc(os.environ.get("NETRC")).authenticators(host.split(":")[0]) is not None
+        hosts = netrc(os.environ.get("NETRC")).hosts
+        return own in hosts if own else any(host in hosts for host in _HOSTS)
     return False
 
 
@@ -74,12 +78,27 @@ def open_tracker(config: TrackingConfig, identity: Identity) -> Tracker:
     chosen = mode(config)
     if chosen == "none":
         return _Nothing()
-    for attempt in (chosen, "offline"):
+    for attempt in dict.fromkeys((chosen, "offline")):
+        if attempt in _away:
+            continue
         try:
             return _Wandb(config, identity, attempt)
         except Exception as error:  # noqa: BLE001 - whatever a mirror does, the run goes on
             log.warning("W&B %s did not start: %s", attempt, error)
+            _away.add(attempt)
+            _tear_down()  # its service would keep the run id in use
     return _Nothing()
+
+
+_away: set[str] = set()
+"""Modes that failed in this process: an outage is waited for once, not once a run."""
+
+
+def _tear_down() -> None:
+    import wandb
+
+    with _forgiven("teardown"):
+        wandb.teardown()
 
 
 class _Nothing:

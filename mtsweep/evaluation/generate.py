@@ -14,8 +14,8 @@ from mtsweep.models.codec import Codec
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
-_ROOM = 1.5
-_SPARE = 8
+_ROOM = 1.25
+_SPARE = 4
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Hypothesis:
 
 
 def max_new_tokens(decoding: DecodingConfig, probe: Sequence[Pair], codec: Codec) -> int:
-    """The limit of generated tokens: as configured, or 1.5 times the longest target known + 8."""
+    """The limit of generated tokens: as configured, or 1.25 times the longest target known + 4."""
     if decoding.max_new_tokens is not None:
         return decoding.max_new_tokens
     longest = max(len(codec.target_ids(pair.target)) for pair in probe)

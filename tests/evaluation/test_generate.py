@@ -58,7 +58,7 @@ def test_the_limit_follows_the_longest_known_target_unless_it_is_given():
     codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
     pairs = [Pair("1", "a", "uno dos tres", "x", "1"), Pair("2", "b", "uno", "x", "2")]
     longest = len(codec.target_ids("uno dos tres"))
-    assert max_new_tokens(DecodingConfig(name="x"), pairs, codec) == int(1.5 * longest) + 8
+    assert max_new_tokens(DecodingConfig(name="x"), pairs, codec) == int(1.25 * longest) + 4
     assert max_new_tokens(DecodingConfig(name="x", max_new_tokens=5), pairs, codec) == 5
 
 

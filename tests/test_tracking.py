@@ -1,0 +1,138 @@
+"""W&B as a mirror: what an offline file holds, and that no outage reaches a run."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtsweep import cli, tracking
+from mtsweep.config import TrackingConfig
+
+TINY = ["model=tiny_causal", "trainer=smoke", "data.test_size=6", "data.dev_size=4", "data.size=12"]
+
+
+def inspected(folder: Path, *flags: str) -> list[dict]:
+    """What W&B's own reader finds in the offline file of a run."""
+    script = Path(sys.executable).with_name("wandb")
+    (log,) = folder.glob("wandb/offline-run-*/*.wandb")
+    told = subprocess.run(
+        [str(script), "leet", "inspect", "--json", *flags, str(log)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+
+
+def records(folder: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("runs/*/record.json"))]
+
+
+def plain(record: dict) -> dict:
+    """Scores and lengths: what a run came to, apart from time and place."""
+    return {key: record[key] for key in ("id", "kind", "scores", "degeneration")}
+
+
+@pytest.fixture
+def finished(here, capsys):
+    assert cli.run(["-m", "lora.r=2,4", *TINY, "sweep.name=mirror"]) == 0
+    return here, capsys.readouterr().out
+
+
+def test_an_offline_file_holds_curves_scores_samples_and_names(finished):
+    here, _ = finished
+    run = next(each for each in records(here) if each["config"]["lora"]["r"] == 4)
+    told = "\n".join(json.dumps(each) for each in inspected(here / "runs" / run["id"]))
+    for word in ("loss", "learning_rate", "eval_loss", "bleu", "chrf", "base_chrf", "samples"):
+        assert word in told, word
+    for name in (run["id"], "lora.r=4", "mirror", "tiny_causal", "phrasebook", "tiny"):
+        assert name in told, name
+    assert run["scores"]["chrf"]["signature"] in told
+
+
+def test_the_line_to_sync_names_every_run_once(finished):
+    here, told = finished
+    (line,) = [line for line in told.splitlines() if "wandb sync" in line]
+    paths = line.split("wandb sync ")[1].split()
+    assert len(paths) == len(set(paths)) == 3
+    assert all((here / path).is_dir() for path in paths)
+
+
+def test_nothing_of_the_machine_or_the_account_is_tracked(finished, monkeypatch):
+    here, _ = finished
+    for log in here.glob("runs/*/wandb/offline-run-*/*.wandb"):
+        content = log.read_bytes()
+        assert socket.gethostname().encode() not in content
+        assert str(here).encode() not in content
+
+
+def test_a_server_that_is_away_changes_neither_results_nor_exit_code(
+    here, tmp_path_factory, capsys, monkeypatch
+):
+    monkeypatch.setattr(tracking, "_away", set())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, never listening: every connection is refused
+        monkeypatch.setattr(tracking, "_INIT_SECONDS", 3)
+        monkeypatch.setenv("WANDB_MODE", "online")
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert cli.run([*TINY, "lora.r=2"]) == 0
+    assert "wandb sync runs/" in capsys.readouterr().out
+    log = next(here.glob("runs/*/log.txt")).parent.parent
+    assert any("W&B online did not start" in path.read_text() for path in log.glob("*/log.txt"))
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    assert cli.run([*TINY, "lora.r=2", "tracking=none"]) == 0
+    assert [plain(each) for each in records(here)] == [plain(each) for each in records(elsewhere)]
+
+
+def test_a_tracker_that_breaks_in_the_middle_is_told_in_the_log_only(here, capsys, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("the disk of the tracker is full")
+
+    real = tracking._Wandb.__init__
+
+    def half_made(self, *args):
+        real(self, *args)
+        self.run.log = broken
+
+    monkeypatch.setattr(tracking._Wandb, "__init__", half_made)
+    assert cli.run([*TINY, "lora.r=2"]) == 0
+    logs = [path.read_text() for path in here.glob("runs/*/log.txt")]
+    assert any("W&B log: the disk of the tracker is full" in log for log in logs)
+
+
+@pytest.mark.parametrize(
+    ("config", "environment", "mode"),
+    [
+        ({"name": "none"}, {}, "none"),
+        ({"name": "wandb"}, {}, "offline"),
+        ({"name": "wandb"}, {"WANDB_API_KEY": "x"}, "online"),
+        ({"name": "wandb"}, {"WANDB_API_KEY": "x", "WANDB_MODE": "offline"}, "offline"),
+        ({"name": "wandb"}, {"WANDB_MODE": "disabled"}, "none"),
+        ({"name": "wandb", "mode": "offline"}, {"WANDB_API_KEY": "x"}, "offline"),
+        ({"name": "wandb", "mode": "online"}, {}, "online"),
+    ],
+)
+def test_the_mode_follows_configuration_environment_and_key(
+    tmp_path, monkeypatch, config, environment, mode
+):
+    monkeypatch.setenv("NETRC", str(tmp_path / "absent"))
+    monkeypatch.delenv("WANDB_MODE")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert tracking.mode(TrackingConfig(**config)) == mode
+
+
+def test_a_key_in_the_netrc_file_counts(tmp_path, monkeypatch):
+    file = tmp_path / "netrc"
+    file.write_text("machine api.wandb.ai login user password secret\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(file))
+    monkeypatch.delenv("WANDB_MODE")
+    assert tracking.mode(TrackingConfig(name="wandb")) == "online"
