@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from mtsweep import __version__
 from mtsweep.errors import MtsweepError, RunFailedError, UserError
 
 _INTERRUPTED = 130
+_TERMINATED = 143
 
 _EXAMPLES = """\
   python -m mtsweep -m lora.r=8,16                        two adapters, compared with the base model
@@ -27,6 +29,7 @@ _EXAMPLES = """\
 
 def main() -> None:
     """Run a command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -34,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line: help, or what Hydra composes from it.
 
     Returns:
-        0 all finished; 1 a run failed; 2 something the user can mend; 130 interrupted.
+        0 all finished; 1 a run failed; 2 something the user can mend; 130 or 143 interrupted.
     """
     if set(arguments) & {"-h", "--help"}:
         print(help_text())
@@ -53,11 +56,19 @@ def run(arguments: Sequence[str]) -> int:
     except MtsweepError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         again = shlex.join(["python", "-m", "mtsweep", *arguments])
         print(f"\nInterrupted. Finished runs are kept; to go on:\n  {again}", file=sys.stderr)
-        return _INTERRUPTED
+        return _TERMINATED if isinstance(interrupt, Terminated) else _INTERRUPTED
     return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends like Ctrl-C, with an exit code of its own."""
+
+
+def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - what signal calls
+    raise Terminated
 
 
 def _sweep(jobs: Sequence[object], arguments: Sequence[str]) -> None:
@@ -81,7 +92,7 @@ def _sweep(jobs: Sequence[object], arguments: Sequence[str]) -> None:
     terminal.epilogue(out, plan, folder)
     for failure in failures.values():
         log = failure.run.folder.log
-        print(f"failed: {failure.run.overrides}: {failure.reason}\n  log: {log}", file=sys.stderr)
+        print(f"failed: {failure.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
     if failures:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
 

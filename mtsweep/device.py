@@ -29,9 +29,19 @@ def dtype(wanted: str) -> torch.dtype:
     return getattr(torch, wanted)
 
 
+def use_one_gpu() -> None:
+    """Show torch the first of the visible GPUs alone; called before torch is imported.
+
+    Trainers spread a model over all that they see (``nn.DataParallel``), which changes the batch.
+    """
+    if gpu_may_be_there():
+        first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+        os.environ["CUDA_VISIBLE_DEVICES"] = first
+
+
 def describe() -> str:
     """One phrase for the banner and the record; does not import torch where no GPU can be."""
-    if not _gpu_may_be_there():
+    if not gpu_may_be_there():
         return f"CPU, {len(os.sched_getaffinity(0)) if _is_linux() else os.cpu_count()} cores"
     import torch
 
@@ -41,7 +51,8 @@ def describe() -> str:
     return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
 
 
-def _gpu_may_be_there() -> bool:
+def gpu_may_be_there() -> bool:
+    """Whether it is worth importing torch to look for a GPU."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "x") in {"", "-1"}
     return not hidden and (Path("/dev/nvidiactl").exists() or not _is_linux())
 

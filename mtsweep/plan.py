@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtsweep import data
+from mtsweep import data, device
 from mtsweep.compose import Job
 from mtsweep.config import LoraConfig, RunConfig, TrainerConfig
 from mtsweep.data.pairs import Corpus
@@ -230,8 +230,10 @@ def _digest(value: object) -> str:
 def _groups(runs: Iterable[Run]) -> list[Group]:
     shared: dict[str, list[Run]] = {}
     for run in runs:
+        # On a GPU a model that is trained whole is loaded in another precision.
+        whole = run.config.lora.method == "none" and device.gpu_may_be_there()
         key = _digest([run.located.name, run.located.revision, run.config.model.model_dump(),
-                       _quantization(run.config.lora)])  # fmt: skip
+                       _quantization(run.config.lora), whole])  # fmt: skip
         shared.setdefault(key, []).append(run)
     # Full fine-tuning spoils the base, so within a group it comes last.
     return [

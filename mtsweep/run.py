@@ -39,6 +39,8 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         RunFailedError: if the run cannot go on.
     """
     base_record = run.base_folder.record() or _score_base(run, base, sweep, watch)
+    if (record := run.folder.record()) is not None:
+        return record  # only its base row was missing
     config, label = run.config, run.overrides or run.id
     tracker = _open(run, run.folder, sweep, label)
     try:
@@ -81,7 +83,12 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     run.base_folder.set_state("running")
     tracker = _open(run, run.base_folder, sweep, BASE_LABEL)
     device.reset_peak_memory()
-    scored = _translate_and_score(run, base, base.model, run.base_folder, watch, BASE_LABEL)
+    try:
+        scored = _translate_and_score(run, base, base.model, run.base_folder, watch, BASE_LABEL)
+    except BaseException:
+        run.base_folder.set_state("failed", f"see the log of {run.id}")
+        tracker.finish(None, [])
+        raise
     record = Record(
         id=run.base_id,
         train_id=None,
@@ -301,6 +308,7 @@ def _yaml(run: Run) -> str:
 
 
 def start(run: Run) -> None:
-    """Make the run folder and say that the run is on."""
-    run.folder.start(_yaml(run))
-    run.folder.set_state("running")
+    """Make the run folder and say that the run is on, unless it is finished."""
+    if run.folder.record() is None:
+        run.folder.start(_yaml(run))
+        run.folder.set_state("running")

@@ -23,7 +23,7 @@ from mtsweep import device, languages, tracking
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, Score
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
@@ -202,6 +202,18 @@ def show(out: Console, table: list[Row]) -> None:
             shown.add_row(Text(row.label), *_cells(row.record, metrics))
     out.print()
     out.print(shown)
+    counts = {
+        str(score.segments)
+        for row in table
+        if row.record is not None
+        for score in row.record.scores.values()
+    }
+    if counts:
+        note = (
+            f"±: half of the 95 % bootstrap interval over {' or '.join(sorted(counts))} segments; "
+            "stops: outputs that end by themselves; signatures: table.csv"
+        )
+        out.print(Text(note, style="dim"))
 
 
 def _cells(record: Record, metrics: list[str]) -> list[str]:
@@ -213,7 +225,7 @@ def _cells(record: Record, metrics: list[str]) -> list[str]:
             cells += ["", ""]
             continue
         cells += [
-            f"{score.value:.1f}",
+            _with_interval(score),
             f"{score.value - base.value:+.1f}" if compared and base else "",
         ]
     cost = record.cost
@@ -225,6 +237,12 @@ def _cells(record: Record, metrics: list[str]) -> list[str]:
         f"{cost.peak_memory_bytes / 2**30:.1f} GiB",
         _count(cost.trainable_parameters) if record.kind == "run" else "",
     ]
+
+
+def _with_interval(score: Score) -> str:
+    if score.low is None or score.high is None:
+        return f"{score.value:.1f}"
+    return f"{score.value:.1f} ±{(score.high - score.low) / 2:.1f}"
 
 
 def _count(number: int) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -236,3 +239,41 @@ def test_the_command_of_the_readme_composes_two_hub_models(hub, here, capsys):
     assert told.count("Loading") == 2
     assert len([record for record in records(here) if record["kind"] == "run"]) == 4
     assert len([record for record in records(here) if record["kind"] == "base"]) == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_sweep_says_how_to_go_on(here, number, code):
+    command = [
+        "-m",
+        "lora.r=2,4",
+        *TINY,
+        OFF,
+        "trainer.max_steps=100000",
+        "trainer.eval_steps=9999",
+    ]
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "mtsweep", *command], cwd=here, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(here.glob("runs/*/metrics.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        sweep.send_signal(number)
+        _, told = sweep.communicate(timeout=30)
+    finally:
+        sweep.kill()
+    assert sweep.returncode == code
+    assert "python -m mtsweep -m lora.r=2,4" in told
+    states = [json.loads(path.read_text())["state"] for path in here.glob("runs/*/status.json")]
+    assert sorted(states) == ["finished", "interrupted"]
+
+
+def test_a_base_row_that_was_lost_is_scored_again_and_nothing_else(here, capsys):
+    command = ["-m", "lora.r=2,4", *TINY, OFF]
+    assert cli.run(command) == 0
+    base = next(record for record in records(here) if record["kind"] == "base")
+    shutil.rmtree(here / "runs" / base["id"])
+    capsys.readouterr()
+    assert cli.run(command) == 0
+    assert "train" not in capsys.readouterr().out.split("base (untouched)")[1].split("stops")[0]
+    assert len(records(here)) == 3

@@ -96,8 +96,8 @@ def _texts(row: dict[str, Any], config: DataConfig, where: str) -> tuple[str, st
         "".join(sides).encode()
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{where}: half of a surrogate pair (\\u{ord(error.object[error.start]):04x}), which is no "
-            "character; the program that wrote the file cut an emoji in two"
+            f"{where}: half of a surrogate pair (\\u{ord(error.object[error.start]):04x}), which "
+            "is no character; the program that wrote the file cut an emoji in two"
         ) from error
     return sides[0], sides[1]
 

@@ -138,8 +138,8 @@ class Codec:
         end = self.tokenizer.eos_token_id
         if not isinstance(end, int):
             raise UserError(
-                f"model.name: the tokenizer of {self.tokenizer.name_or_path} has no end-of-sequence "
-                "token, so a model could not learn to stop"
+                f"model.name: the tokenizer of {self.tokenizer.name_or_path} has no end-of-"
+                "sequence token, so a model could not learn to stop"
             )
         return end
 

@@ -50,8 +50,10 @@ def load(
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
     where = _where(config, located, say)
+    # Weights that are trained whole need float32: an update of bfloat16 is mostly rounded away.
+    whole = lora.method == "none" and config.dtype == "auto"
     options: dict[str, Any] = {
-        "dtype": device.dtype(config.dtype),
+        "dtype": device.dtype("float32" if whole else config.dtype),
         "use_safetensors": True,
         "trust_remote_code": False,
         "attn_implementation": config.attn_implementation,

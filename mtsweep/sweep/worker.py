@@ -8,8 +8,8 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from mtsweep import device
 from mtsweep.config import RunConfig
 from mtsweep.errors import MtsweepError
 from mtsweep.models.load import Base
@@ -24,13 +24,19 @@ class Failure:
     run: Run
     reason: str
 
+    @property
+    def label(self) -> str:
+        """What the run is called in progress and messages."""
+        return self.run.overrides or self.run.id
+
 
 def work(groups: Sequence[Group], sweep: str, watch: Watcher) -> list[Failure]:
     """Run every group, one after the other; a run that fails does not stop the others."""
+    device.use_one_gpu()
     failures = []
     for group in groups:
         failures.extend(_work_group(group, sweep, watch))
-        _release()
+        device.free_memory()
     return failures
 
 
@@ -70,12 +76,6 @@ def _load(run: Run, watch: Watcher) -> Base:
     config: RunConfig = run.config
     watch.say(f"Loading {config.model.name} ...")
     return load(config.model, config.lora, run.located, run.family, watch.say)
-
-
-def _release() -> None:
-    from mtsweep import device
-
-    device.free_memory()
 
 
 def _reason(error: Exception) -> str:
@@ -130,8 +130,3 @@ def _quiet_libraries() -> dict[logging.Logger, list[logging.Handler]]:
         logger = logging.getLogger(name)
         quiet[logger], logger.handlers, logger.propagate = logger.handlers, [], True
     return quiet
-
-
-def log_of(run: Run) -> Path:
-    """Where to read what happened."""
-    return run.folder.log
