@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import string
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -39,12 +39,6 @@ class Section(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
     )
 
-    if TYPE_CHECKING:
-
-        def __hash__(self) -> int:
-            """Pydantic gives frozen models one by their fields."""
-            return 0
-
 
 def _refusal(complaint: str) -> PydanticCustomError:
     """What a validator raises; the complaint is shown as it stands."""
@@ -58,8 +52,8 @@ def _language(value: object) -> object:
 
 
 def _part(value: object) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (0 < value < 1 or (value >= 1 and value == int(value))):
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if not (0 < number < 1 or (number >= 1 and number == int(number))):
         raise _refusal(f"should be a count from 1 up, or a share between 0 and 1, not {value!r}")
     return value
 

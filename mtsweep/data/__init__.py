@@ -29,7 +29,8 @@ def load(config: DataConfig) -> Corpus:
     Raises:
         UserError: naming the key or file, if the data are not as the configuration says.
     """
-    train, dev, test, dropped = _parts(config.model_copy(update={"size": None}))
+    whole = config.model_copy(update={"size": None})
+    train, dev, test, dropped = _parts(whole)  # pyright: ignore[reportArgumentType] - frozen
     size = config.size or len(train)
     if size > len(train):
         raise UserError(

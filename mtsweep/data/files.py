@@ -84,7 +84,8 @@ def _texts(row: dict[str, Any], config: DataConfig, where: str) -> tuple[str, st
             row.get(config.target_column or "target"),
         )
         columns = sorted(row)
-    if not isinstance(sides[0], str) or not isinstance(sides[1], str):
+    source, target = sides
+    if not isinstance(source, str) or not isinstance(target, str):
         raise UserError(
             f"{where}: expected text under {config.source_column or 'source'!r} and "
             f"{config.target_column or 'target'!r}, or "
@@ -93,13 +94,13 @@ def _texts(row: dict[str, Any], config: DataConfig, where: str) -> tuple[str, st
             " (name others with data.source_column and data.target_column)"
         )
     try:
-        "".join(sides).encode()
+        (source + target).encode()
     except UnicodeEncodeError as error:
         raise UserError(
             f"{where}: half of a surrogate pair (\\u{ord(error.object[error.start]):04x}), which "
             "is no character; the program that wrote the file cut an emoji in two"
         ) from error
-    return sides[0], sides[1]
+    return source, target
 
 
 def _nested(row: dict[str, Any], language: str, column: str | None) -> object:

@@ -40,7 +40,7 @@ def locate(model: ModelConfig) -> Located:
     Raises:
         UserError: with the remedy, if it is missing, gated, or out of reach.
     """
-    result = _located(model)
+    result = _located(model)  # pyright: ignore[reportArgumentType] - frozen, so hashable
     if isinstance(result, UserError):
         raise result
     return result
