@@ -129,7 +129,7 @@ class LoraConfig(Section):
     """``lora`` trains a low-rank update, ``none`` every weight."""
     r: PositiveInt = 16
     """Rank of the update; Hu et al. 2021 find 4 to 16 enough for attention weights."""
-    lora_alpha: PositiveFloat = 32
+    lora_alpha: PositiveFloat = 16
     """The update is scaled by lora_alpha / r (by its square root with ``use_rslora``)."""
     lora_dropout: Probability = 0.0
     """Dropout on the input of the update."""
@@ -212,7 +212,7 @@ class DecodingConfig(Section):
     1,000 training pairs (before ``data.size``) has."""
     repetition_penalty: PositiveFloat = 1.0
     no_repeat_ngram_size: NonNegativeInt = 0
-    batch_size: PositiveInt = 50
+    batch_size: PositiveInt = 100
     """Segments generated at once."""
 
 
