@@ -168,7 +168,8 @@ def _store(model: Any, run: Run) -> None:  # noqa: ANN401
     folder = run.folder.model if whole else run.folder.adapter
     draft = folder.with_name(f"{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    model.save_pretrained(draft)
+    # PEFT would ask the hub whether the vocabulary was changed; no run changes it.
+    model.save_pretrained(draft, **({} if whole else {"save_embedding_layers": False}))
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
 

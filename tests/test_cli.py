@@ -54,9 +54,12 @@ def test_a_record_says_all_that_a_comparison_needs(here, capsys):
     stored = sum(path.stat().st_size for path in (folder / "adapter").iterdir())
     assert run["cost"]["adapter_bytes"] == stored
     assert json.loads((folder / "status.json").read_text())["state"] == "finished"
-    rows = [json.loads(line) for line in (folder / "predictions" / "test.jsonl").open()]
+    rows = [
+        json.loads(line)
+        for line in (folder / "predictions" / "test.jsonl").read_text().splitlines()
+    ]
     assert [set(row) >= {"id", "source", "reference", "hypothesis"} for row in rows] == [True] * 6
-    logged = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if "loss" in line] == [1, 2]
     assert any("eval_loss" in line for line in logged)
     assert all("learning_rate" in line for line in logged if "loss" in line)
@@ -196,7 +199,7 @@ def test_what_the_user_can_mend_is_said_before_anything_is_trained(here, capsys,
 def test_the_table_is_kept_with_signatures(here, capsys):
     assert cli.run(["-m", "lora.r=2,4", *TINY, OFF]) == 0
     (path,) = here.glob("sweeps/*/table.csv")
-    rows = list(csv.DictReader(path.open()))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     assert [row["run"] for row in rows] == ["base"] * 2 + ["lora.r=2"] * 2 + ["lora.r=4"] * 2
     assert all(row["signature"] for row in rows)
     sweep = (path.parent / "sweep.yaml").read_text()

@@ -18,7 +18,7 @@ from mtsweep.data.phrases import phrases
 from mtsweep.errors import UserError
 from mtsweep.models import smollm2
 
-TINY_VERSION = "1"
+TINY_VERSION = "2"
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,8 @@ def _seq2seq(folder: Path) -> None:
         decoder_attention_heads=4,
         encoder_ffn_dim=128,
         decoder_ffn_dim=128,
+        encoder_layerdrop=0.0,  # with two layers, dropping both would leave nothing to train
+        decoder_layerdrop=0.0,
         max_position_embeddings=1024,
         **_special(tokenizer),
         decoder_start_token_id=_special(tokenizer)["eos_token_id"],
