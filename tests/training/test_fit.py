@@ -77,6 +77,24 @@ def test_gradients_reach_the_first_layer_although_the_base_was_scored_before(
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_a_4_bit_base_that_was_scored_learns_like_one_that_was_not(name, tmp_path):
+    lora = LoraConfig(method="lora", r=2, load_in_4bit=True)
+    learnt = []
+    for scored in (False, True):
+        base = small_base(name, lora)
+        codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
+        if scored:
+            generate(base.model, codec, list(TEXTS), DecodingConfig(name="x"), limit=4)
+        with adapted(base, lora, seed=1, trained=None) as model:
+            fit(model, codec, CORPUS, trainer(), 1, tmp_path, Heard())
+            learnt.append(
+                {key: value.clone() for key, value in model.state_dict().items() if "lora" in key}
+            )
+    assert learnt[0]
+    assert all(learnt[1][key].equal(value) for key, value in learnt[0].items())
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_the_same_seed_trains_the_same_adapter_on_a_base_used_before(name, tmp_path):
     lora = LoraConfig(method="lora", r=2)
     base = small_base(name)
