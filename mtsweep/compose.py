@@ -45,11 +45,19 @@ def groups() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for folder in reversed(conf_dirs()):
         for file in sorted(folder.glob("*/*.yaml")):
-            with file.open(encoding="utf-8") as lines:
-                first = lines.readline()
-            told = first.removeprefix("#").strip() if first.startswith("#") else ""
-            found.setdefault(file.parent.name, {})[file.stem] = told
+            found.setdefault(file.parent.name, {})[file.stem] = _opening(file)
     return found
+
+
+def _opening(file: Path) -> str:
+    """The first comment line of a YAML file, Hydra's ``@package`` apart."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                return ""
+            if "@package" not in line:
+                return line.removeprefix("#").strip()
+    return ""
 
 
 def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
