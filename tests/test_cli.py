@@ -255,7 +255,12 @@ def test_an_interrupted_sweep_says_how_to_go_on(here, number, code):
         "trainer.eval_steps=9999",
     ]
     sweep = subprocess.Popen(
-        [sys.executable, "-m", "mtsweep", *command], cwd=here, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "mtsweep", *command],
+        cwd=here,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts background jobs with SIGINT ignored, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 60
@@ -265,6 +270,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(here, number, code):
         _, told = sweep.communicate(timeout=30)
     finally:
         sweep.kill()
+        sweep.communicate()
     assert sweep.returncode == code
     assert "python -m mtsweep -m lora.r=2,4" in told
     states = [json.loads(path.read_text())["state"] for path in here.glob("runs/*/status.json")]
