@@ -260,7 +260,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(here, number, code):
         stderr=subprocess.PIPE,
         text=True,
         # A shell starts background jobs with SIGINT ignored, which children inherit.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     try:
         deadline = time.monotonic() + 60

@@ -106,7 +106,8 @@ def test_the_table_compares_with_the_base(plain):
     assert "chrF" in heading
     assert "30.0" in first
     assert second.split() == [
-        "lora.r=8", "31.5", "±1.5", "+1.5", "55.0", "±1.5", "+5.0", "98%", "61", "s", "7", "s", "3.0", "GiB",
+        "lora.r=8", "31.5", "±1.5", "+1.5", "55.0", "±1.5", "+5.0",
+        "98%", "61", "s", "7", "s", "3.0", "GiB",
         "4.88", "M",
     ]  # fmt: skip
 
