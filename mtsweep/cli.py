@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from mtsweep import __version__
 from mtsweep.errors import MtsweepError, RunFailedError, UserError
+
+if TYPE_CHECKING:
+    from mtsweep.compose import Job
+    from mtsweep.plan import Plan
 
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -71,13 +75,13 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - what signa
     raise Terminated
 
 
-def _sweep(jobs: Sequence[object], arguments: Sequence[str]) -> None:
+def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     from mtsweep import plan as plans
     from mtsweep import terminal
     from mtsweep.table import as_csv, rows
 
     out = terminal.console()
-    plan = plans.make(jobs)  # type: ignore[arg-type]
+    plan = plans.make(jobs)
     folder = _sweep_folder(plan, arguments)
     failures = {}
     if plan.groups:
@@ -97,20 +101,16 @@ def _sweep(jobs: Sequence[object], arguments: Sequence[str]) -> None:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
 
 
-def _sweep_folder(plan: object, arguments: Sequence[str]) -> Path:
+def _sweep_folder(plan: Plan, arguments: Sequence[str]) -> Path:
     """Make the sweep's folder, before anything else: an unwritable place is told early."""
-    from mtsweep.plan import Plan
     from mtsweep.record import write
 
-    assert isinstance(plan, Plan)
     folder = plan.output / "sweeps" / plan.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["python", "-m", "mtsweep", *arguments])
         told = {"command": command, "runs": [run.id for run in plan.runs]}
         write(folder / "sweep.yaml", yaml.safe_dump(told, sort_keys=False))
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise UserError(
             f"output_dir: cannot write to {folder} ({error.strerror}); choose another output_dir"
