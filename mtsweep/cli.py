@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mtsweep import __version__
+from mtsweep import __version__, commands
 from mtsweep.errors import MtsweepError, RunFailedError, UserError
 
 if TYPE_CHECKING:
@@ -38,28 +38,33 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line: help, or what Hydra composes from it.
+    """Run a command line: help, a subcommand, or what Hydra composes from it.
 
     Returns:
         0 all finished; 1 a run failed; 2 something the user can mend; 130 or 143 interrupted.
     """
-    if set(arguments) & {"-h", "--help"}:
+    command = arguments[0] if arguments and arguments[0] in commands.COMMANDS else None
+    if command is None and set(arguments) & {"-h", "--help"}:
         print(help_text())
         return 0
-    if "--version" in arguments:
+    if command is None and "--version" in arguments:
         print(f"mtsweep {__version__}")
         return 0
-    from mtsweep.compose import compose
-
     # Libraries warn before a run's log is open; without any handler Python prints that.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
+        if command is not None:
+            return commands.find(command).run(arguments[1:])
+        from mtsweep.compose import compose
+
         jobs = compose(arguments, lambda jobs: _sweep(jobs, arguments))
         if jobs:
             _sweep(jobs, arguments)
     except MtsweepError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except SystemExit as parsed:  # argparse printed help, or what is wrong
+        return int(parsed.code or 0)
     except KeyboardInterrupt as interrupt:
         again = shlex.join(["python", "-m", "mtsweep", *arguments])
         print(f"\nInterrupted. Finished runs are kept; to go on:\n  {again}", file=sys.stderr)
@@ -126,7 +131,11 @@ def help_text() -> str:
         "mtsweep fine-tunes translation models in sweeps and ends with a comparison.",
         "",
         "usage: python -m mtsweep [-m] [group=option ...] [group.key=value ...]",
+        "       python -m mtsweep COMMAND ... (COMMAND --help tells more)",
         "       -m: several values, separated by commas, make a sweep",
+        "",
+        "commands:",
+        *(f"  {name:<10}  {told}" for name, told in commands.COMMANDS.items()),
         "",
     ]
     for group, options in groups().items():

@@ -50,6 +50,11 @@ class Run:
     base_folder: RunFolder
 
     @property
+    def label(self) -> str:
+        """What the run is called: the overrides that tell it from its siblings, or its id."""
+        return self.overrides or self.id
+
+    @property
     def finished(self) -> bool:
         """Whether the run and its base row have records."""
         return self.folder.record() is not None and self.base_folder.record() is not None

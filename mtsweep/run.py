@@ -41,7 +41,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     base_record = run.base_folder.record() or _score_base(run, base, sweep, watch)
     if (record := run.folder.record()) is not None:
         return record  # only its base row was missing
-    config, label = run.config, run.overrides or run.id
+    config, label = run.config, run.label
     tracker = _open(run, run.folder, sweep, label)
     try:
         device.reset_peak_memory()
@@ -145,7 +145,7 @@ def _train(
 ) -> Fitted:
     trainer = run.config.trainer
     total = trainer.max_steps or _steps(run)
-    watch.begin(run.overrides or run.id, "train", total)
+    watch.begin(run.label, "train", total)
     return fit(
         model,
         _codec(run, base),
@@ -192,7 +192,7 @@ def _translate_and_score(  # noqa: PLR0913
 ) -> _Scored:
     started = time.monotonic()
     config, test, codec = run.config, run.corpus.test, _codec(run, base)
-    watch.begin(label or run.overrides or run.id, "translate", len(test))
+    watch.begin(label or run.label, "translate", len(test))
     limit = max_new_tokens(config.decoding, run.corpus.longest_probe, codec)
     hypotheses = generate(
         model, codec, [pair.source for pair in test], config.decoding, limit, watch.advance

@@ -276,3 +276,17 @@ def epilogue(out: Console, plan: Plan, folder: Path) -> None:
 def _short(path: str) -> str:
     relative = os.path.relpath(path)
     return relative if len(relative) < len(path) else path
+
+
+def planned(out: Console, plan: Plan) -> None:
+    """What a sweep would do: every run, its state, and the group it belongs to."""
+    group_of = {run.id: number for number, group in enumerate(plan.groups, 1) for run in group.runs}
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("id", "run", "state", "group"):
+        shown.add_column(heading, overflow="fold")
+    for run in plan.runs:
+        state = "finished" if run.finished else "new"
+        shown.add_row(run.id, Text(run.label), state, str(group_of.get(run.id, "")))
+    out.print(shown)
+    missing = len(group_of)
+    out.print(f"\n{len(plan.runs)} runs, {missing} to do in {len(plan.groups)} groups")

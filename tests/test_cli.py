@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mtsweep import cli
+from mtsweep.commands import COMMANDS
 
 TINY = ["model=tiny_causal", "trainer=smoke", "data.test_size=6", "data.dev_size=4", "data.size=12"]
 OFF = "tracking=none"
@@ -286,3 +287,18 @@ def test_a_base_row_that_was_lost_is_scored_again_and_nothing_else(here, capsys)
     assert cli.run(command) == 0
     assert "train" not in capsys.readouterr().out.split("base (untouched)")[1].split("stops")[0]
     assert len(records(here)) == 3
+
+
+def test_plan_names_the_runs_and_starts_nothing(here, capsys):
+    assert cli.run(["plan", "-m", "lora.r=8,16", "model=tiny_causal"]) == 0
+    told = capsys.readouterr().out
+    assert "lora.r=8" in told and "lora.r=16" in told and "2 runs, 2 to do in 1 groups" in told
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_stands_in_help_and_has_help_of_its_own(command, capsys):
+    assert f"  {command} " in cli.help_text()
+    assert COMMANDS[command] in cli.help_text()
+    assert cli.run([command, "--help"]) == 0
+    assert f"usage: python -m mtsweep {command}" in capsys.readouterr().out

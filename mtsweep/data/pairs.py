@@ -20,6 +20,8 @@ class Pair:
     split_key: str
     """Pairs with one key stay on one side of the split: the folded source text, or the row of a
     text that exists in several languages."""
+    languages: tuple[str, str] | None = None
+    """FLORES-200 codes of source and target, where a mix holds several; ``None``: the corpus's."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Failure:
     @property
     def label(self) -> str:
         """What the run is called in progress and messages."""
-        return self.run.overrides or self.run.id
+        return self.run.label
 
 
 def work(groups: Sequence[Group], sweep: str, watch: Watcher) -> list[Failure]:
@@ -44,7 +44,7 @@ def _work_group(group: Group, sweep: str, watch: Watcher) -> list[Failure]:
     failures = []
     base: Base | None = None
     for run in group.runs:
-        label = run.overrides or run.id
+        label = run.label
         try:
             with _logged_to(run):
                 base = base or _load(run, watch)

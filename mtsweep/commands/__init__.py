@@ -1,0 +1,29 @@
+"""Subcommands: the first word of a command line that is none of Hydra's.
+
+Each is a module with ``run(arguments) -> exit code``, imported when it is called; its figures come
+from the layers below, what it raises is worded and turned into an exit code by ``cli``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+COMMANDS = {
+    "plan": "what a sweep would do: runs, states, what is shared; nothing is started",
+}
+"""Name, which is also its module's, to the line that ``--help`` shows."""
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Carry the command out; returns the exit code."""
+        ...
+
+
+def find(name: str) -> Command:
+    """The module of a command."""
+    return cast(Command, importlib.import_module(f"{__name__}.{name}"))

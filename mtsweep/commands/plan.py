@@ -1,0 +1,22 @@
+"""``mtsweep plan``: what a sweep would do, without doing it and without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtsweep import plan as plans
+from mtsweep import terminal
+from mtsweep.compose import compose
+from mtsweep.errors import UserError
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print the plan of the sweep that ``arguments`` (Hydra's) name."""
+    if set(arguments) & {"-h", "--help"}:
+        print("usage: python -m mtsweep plan [-m] [overrides, as for a sweep]")
+        return 0
+    jobs = compose(arguments, lambda _: None)
+    if not jobs:
+        raise UserError("plan: works with hydra/launcher=local, which gets all runs at once")
+    terminal.planned(terminal.console(), plans.make(jobs))
+    return 0
