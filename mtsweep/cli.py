@@ -43,23 +43,14 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         0 all finished; 1 a run failed; 2 something the user can mend; 130 or 143 interrupted.
     """
-    command = arguments[0] if arguments and arguments[0] in commands.COMMANDS else None
-    if command is None and set(arguments) & {"-h", "--help"}:
-        print(help_text())
-        return 0
-    if command is None and "--version" in arguments:
-        print(f"mtsweep {__version__}")
+    told = _told(arguments)
+    if told is not None:
+        print(told)
         return 0
     # Libraries warn before a run's log is open; without any handler Python prints that.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        if command is not None:
-            return commands.find(command).run(arguments[1:])
-        from mtsweep.compose import compose
-
-        jobs = compose(arguments, lambda jobs: _sweep(jobs, arguments))
-        if jobs:
-            _sweep(jobs, arguments)
+        return _carry_out(arguments)
     except MtsweepError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -69,6 +60,26 @@ def run(arguments: Sequence[str]) -> int:
         again = shlex.join(["python", "-m", "mtsweep", *arguments])
         print(f"\nInterrupted. Finished runs are kept; to go on:\n  {again}", file=sys.stderr)
         return _TERMINATED if isinstance(interrupt, Terminated) else _INTERRUPTED
+
+
+def _told(arguments: Sequence[str]) -> str | None:
+    """What ``--help`` and ``--version`` print; a subcommand has help of its own."""
+    if arguments and arguments[0] in commands.COMMANDS:
+        return None
+    if set(arguments) & {"-h", "--help"}:
+        return help_text()
+    return f"mtsweep {__version__}" if "--version" in arguments else None
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
+    """A subcommand, or else a sweep."""
+    if arguments and arguments[0] in commands.COMMANDS:
+        return commands.find(arguments[0]).run(arguments[1:])
+    from mtsweep.compose import compose
+
+    jobs = compose(arguments, lambda jobs: _sweep(jobs, arguments))
+    if jobs:
+        _sweep(jobs, arguments)
     return 0
 
 
