@@ -16,8 +16,13 @@ from mtsweep import __version__, commands
 from mtsweep.errors import MtsweepError, RunFailedError, UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mtsweep.compose import Job
+    from mtsweep.config import SweepConfig
     from mtsweep.plan import Plan
+    from mtsweep.sweep.engine import Failure
+    from mtsweep.sweep.slots import Slot
 
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -94,27 +99,39 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - what signa
 def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     from mtsweep import plan as plans
     from mtsweep import terminal
+    from mtsweep.record import write
+    from mtsweep.sweep.slots import slots
     from mtsweep.table import as_csv, rows
 
     out = terminal.console()
     plan = plans.make(jobs)
+    sweep = jobs[0].config.sweep
+    places = slots(sweep)
+    if sweep.dry_run:
+        terminal.planned(out, plan)
+        return
     folder = _sweep_folder(plan, arguments)
     failures = {}
     if plan.groups:
         terminal.banner(out, plan)
-        from mtsweep.sweep.worker import work
-
-        watch = terminal.Progressing(out) if out.is_terminal else terminal.Plain(out)
-        failures = {failure.run.id: failure for failure in work(plan.groups, plan.name, watch)}
+        failures = {failure.run.id: failure for failure in _drive(plan, sweep, places, out)}
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
-    (folder / "table.csv").write_text(as_csv(table), encoding="utf-8")
+    write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
     terminal.epilogue(out, plan, folder)
     for failure in failures.values():
         log = failure.run.folder.log
-        print(f"failed: {failure.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
+        print(f"failed: {failure.run.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
     if failures:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console) -> list[Failure]:
+    from mtsweep import progress
+    from mtsweep.sweep.engine import drive
+
+    with progress.LiveTable(out, plan) if out.is_terminal else progress.Plain(out) as look:
+        return drive(plan, sweep, places, look)
 
 
 def _sweep_folder(plan: Plan, arguments: Sequence[str]) -> Path:

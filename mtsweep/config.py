@@ -169,6 +169,9 @@ class TrainerConfig(BaseModel):
     logging_steps: PositiveInt = 10
     eval_steps: PositiveInt | None = None
     """Optimiser steps between two dev losses; null takes one at the end of each epoch."""
+    save_steps: PositiveInt | None = None
+    """Optimiser steps between two checkpoints; null makes one every five minutes. An interrupted
+    run makes one at once, and a run that is through drops them."""
 
     @property
     def others(self) -> dict[str, Any]:
@@ -243,6 +246,22 @@ class SweepConfig(Section):
 
     name: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     """Folder under ``sweeps/`` and W&B group; null makes one from the runs."""
+    devices: tuple[NonNegativeInt, ...] | None = None
+    """GPUs by their number, a worker on each; null takes all that are visible, or else the CPU."""
+    workers: PositiveInt = 1
+    """Workers on a CPU; its cores are shared out among them."""
+    on_error: Literal["continue", "stop"] = "continue"
+    """Whether the other runs go on when one has failed."""
+    retries: NonNegativeInt = 1
+    """How often a run is taken up again after its worker died or hung."""
+    timeout: PositiveFloat | None = None
+    """Minutes after which a run counts as hung; null waits without end."""
+    limit: PositiveInt | None = None
+    """Unfinished runs to do now, at most; null does all."""
+    only: tuple[Text, ...] | None = None
+    """Runs to do now: their ids (or beginnings of ids) or states (new, resumable, failed)."""
+    dry_run: bool = False
+    """Print the plan and start nothing."""
 
 
 class RunConfig(Section):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import hashlib
 import os
 import resource
+import shutil
+import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,32 +36,71 @@ def dtype(wanted: str) -> torch.dtype:
     return getattr(torch, wanted)
 
 
-def use_one_gpu() -> None:
-    """Show torch the first of the visible GPUs alone; called before torch is imported.
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that this process may use, as the driver tells of it."""
 
-    Trainers spread a model over all that they see (``nn.DataParallel``), which changes the batch.
-    """
-    if gpu_may_be_there():
-        first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-        os.environ["CUDA_VISIBLE_DEVICES"] = first
+    id: str
+    """What ``CUDA_VISIBLE_DEVICES`` calls it."""
+    name: str
+    total: int
+    """Bytes of memory."""
+    free: int
+    """Bytes that nobody holds."""
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """The visible GPUs, asked of ``nvidia-smi``: torch is not imported."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    program = shutil.which("nvidia-smi")
+    if visible in {"", "-1"} or program is None:
+        return ()
+    query = [program, "--query-gpu=index,uuid,name,memory.total,memory.free"]
+    try:
+        told = subprocess.run(
+            [*query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SMI_SECONDS,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    rows = [[cell.strip() for cell in line.split(",")] for line in told.splitlines() if line]
+    found = {
+        name: Gpu(name, row[2], int(row[3]) << 20, int(row[4]) << 20)
+        for row in rows
+        for name in (row[0], row[1])
+    }
+    wanted = [row[0] for row in rows] if visible is None else visible.split(",")
+    return tuple(found[name] for name in wanted if name in found)
+
+
+_SMI_SECONDS = 20
 
 
 def describe() -> str:
-    """One phrase for the banner and the record; does not import torch where no GPU can be."""
-    if not gpu_may_be_there():
-        return f"CPU, {len(os.sched_getaffinity(0)) if _is_linux() else os.cpu_count()} cores"
+    """One phrase for the banner, without torch."""
+    if not (found := gpus()):
+        return f"CPU, {cores()} cores"
+    names = Counter(f"{gpu.name}, {gpu.total / 2**30:.0f} GiB" for gpu in found)
+    return "; ".join(f"{count} x {name}" if count > 1 else name for name, count in names.items())
+
+
+def in_use() -> str:
+    """One phrase for the record: the device that torch computes on."""
     import torch
 
     if not torch.cuda.is_available():
-        return f"CPU, {os.cpu_count()} cores (this torch sees no CUDA device)"
+        return f"CPU, {cores()} cores"
     properties = torch.cuda.get_device_properties(0)
     return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
 
 
-def gpu_may_be_there() -> bool:
-    """Whether it is worth importing torch to look for a GPU."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "x") in {"", "-1"}
-    return not hidden and (Path("/dev/nvidiactl").exists() or not _is_linux())
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if _is_linux() else os.cpu_count() or 1
 
 
 def _is_linux() -> bool:
@@ -93,3 +139,52 @@ def free_memory() -> None:
     gc.collect()
     if device().type == "cuda":
         torch.cuda.empty_cache()
+
+
+def memory() -> int:
+    """Bytes held now, on the device or (on a CPU) by the process; 0 where nobody can tell."""
+    import torch
+
+    if device().type == "cuda":
+        return torch.cuda.memory_allocated()
+    if not _is_linux():
+        return 0
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the device or on the host."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    told = str(error)
+    return isinstance(error, RuntimeError) and any(sign in told for sign in _NO_MEMORY)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a file could not grow, said in whichever way the writing library says it."""
+    told = str(error)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return True
+    return any(sign in told for sign in _NO_ROOM)
+
+
+_NO_ROOM = ("No space left", "File too large", "PytorchStreamWriter failed")
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+def digest(model: torch.nn.Module) -> str:
+    """A hash of every parameter and buffer of a model, bit by bit; computed on its device."""
+    import torch
+
+    whole = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        flat = tensor.detach().contiguous().view(-1).view(torch.uint8)
+        bits = flat if flat.numel() % 4 else flat.view(torch.int32)
+        # The second sum sees the order too: weights that changed places are told.
+        mixed = torch.hash_tensor(bits).view(torch.int64)
+        halves = bits[: bits.numel() // 2].sum(), bits.sum(), mixed
+        whole.update(f"{name} {tuple(tensor.shape)} {[int(each) for each in halves]}".encode())
+    return whole.hexdigest()

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
+
+import yaml
 
 from mtsweep import data, device
 from mtsweep.compose import Job
-from mtsweep.config import LoraConfig, RunConfig, TrainerConfig
+from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.errors import ConfigError, Problem, UserError
 from mtsweep.models import families
 from mtsweep.models.locate import Located, locate
 from mtsweep.record import RunFolder
+
+RunState = Literal["finished", "resumable", "failed", "new"]
 
 _SHOWN_ONLY = {
     "logging_steps", "logging_dir", "logging_strategy", "logging_first_step", "log_level",
@@ -48,6 +52,12 @@ class Run:
     """Of the untouched model under the same prompt, test set and decoding: the base row."""
     folder: RunFolder
     base_folder: RunFolder
+    state: RunState = "new"
+    """Where it stood when the plan was made."""
+    seconds: float = 0.0
+    """Estimated, for training and scoring."""
+    twins: tuple[RunFolder, ...] = ()
+    """Of runs with the same training: their trained weights may be taken over."""
 
     @property
     def label(self) -> str:
@@ -56,13 +66,19 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run and its base row have records."""
-        return self.folder.record() is not None and self.base_folder.record() is not None
+        """Whether the run and its base row had records when the plan was made."""
+        return self.state == "finished"
+
+    def as_yaml(self) -> str:
+        """Its whole configuration (``config.yaml``)."""
+        return yaml.safe_dump(
+            json.loads(self.config.model_dump_json()), sort_keys=False, allow_unicode=True
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
-    """Runs that share a base model in memory; a worker takes them one after the other."""
+    """Runs that share a base model in memory: made by the plan, carried out by a worker."""
 
     runs: tuple[Run, ...]
 
@@ -74,12 +90,17 @@ class Plan:
     runs: tuple[Run, ...]
     """Every distinct run, in the order asked for."""
     groups: tuple[Group, ...]
-    """The unfinished ones, grouped by base model."""
+    """What is to be done now: unfinished runs, grouped by base model."""
     duplicates: int
     """Jobs that were another job under a different name."""
     name: str
     """Sweep folder under ``sweeps/``, and W&B group."""
     output: Path
+
+    @property
+    def folder(self) -> Path:
+        """Of the sweep."""
+        return self.output / "sweeps" / self.name
 
 
 def make(jobs: Sequence[Job]) -> Plan:
@@ -99,15 +120,65 @@ def make(jobs: Sequence[Job]) -> Plan:
             runs.setdefault(run.id, run)
     if problems:
         raise ConfigError(problems) if len(set(problems)) > 1 else UserError(_text(problems[0]))
-    distinct = tuple(runs.values())
     config = jobs[0].config
+    distinct = _looked_up(tuple(runs.values()), Path(config.output_dir) / "runs")
     return Plan(
         runs=distinct,
-        groups=tuple(_groups(run for run in distinct if not run.finished)),
+        groups=tuple(_groups(_chosen(distinct, config.sweep))),
         duplicates=len(jobs) - len(distinct),
         name=config.sweep.name or _sweep_name(distinct),
         output=Path(config.output_dir),
     )
+
+
+def _looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
+    """The runs with their states, and with those whose training is the same."""
+    bases = {run.base_id: run.base_folder.record() is not None for run in runs}
+    known = [replace(run, state=_state(run.folder, base_there=bases[run.base_id])) for run in runs]
+    if all(run.finished for run in known):
+        return tuple(known)
+    trained: dict[str, dict[str, RunFolder]] = {}
+    for path in folder.glob("*/trained.json"):
+        run_folder = RunFolder(path.parent)
+        if told := run_folder.training():
+            trained.setdefault(told.train_id, {})[run_folder.id] = run_folder
+    for run in known:
+        trained.setdefault(run.train_id, {})[run.id] = run.folder
+    return tuple(replace(run, twins=_others(trained[run.train_id], run)) for run in known)
+
+
+def _others(folders: Mapping[str, RunFolder], run: Run) -> tuple[RunFolder, ...]:
+    return tuple(folder for folder in folders.values() if folder.id != run.id)
+
+
+def _state(folder: RunFolder, *, base_there: bool) -> RunState:
+    if folder.record() is not None:
+        return "finished" if base_there else "resumable"
+    if (told := folder.state) is None:
+        return "new"
+    return "failed" if told == "failed" else "resumable"
+
+
+def _chosen(runs: Sequence[Run], sweep: SweepConfig) -> list[Run]:
+    """The unfinished runs that ``sweep.only`` and ``sweep.limit`` leave.
+
+    Raises:
+        UserError: if ``sweep.only`` names what is not there.
+    """
+    left = [run for run in runs if not run.finished]
+    if sweep.only is not None:
+        for name in sweep.only:
+            if name not in get_args(RunState) and not any(run.id.startswith(name) for run in runs):
+                raise UserError(
+                    f"sweep.only: {name!r} is neither a run of this sweep nor a state "
+                    f"({', '.join(get_args(RunState))}); python -m mtsweep plan lists the runs"
+                )
+        left = [
+            run
+            for run in left
+            if any(run.state == name or run.id.startswith(name) for name in sweep.only)
+        ]
+    return left[: sweep.limit]
 
 
 def _as_problem(error: UserError) -> Problem:
@@ -120,7 +191,7 @@ def _text(problem: Problem) -> str:
 
 
 def identify(job: Job) -> Run:
-    """Give a run its ids.
+    """Give a run its ids; where it stands is looked up later.
 
     Raises:
         UserError: if its data or model are not there, or do not fit each other.
@@ -236,7 +307,7 @@ def _groups(runs: Iterable[Run]) -> list[Group]:
     shared: dict[str, list[Run]] = {}
     for run in runs:
         # On a GPU a model that is trained whole is loaded in another precision.
-        whole = run.config.lora.method == "none" and device.gpu_may_be_there()
+        whole = run.config.lora.method == "none" and bool(device.gpus())
         key = _digest([run.located.name, run.located.revision, run.config.model.model_dump(),
                        _quantization(run.config.lora), whole])  # fmt: skip
         shared.setdefault(key, []).append(run)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mtsweep.errors import UserError
@@ -49,6 +51,23 @@ class Degeneration(BaseModel):
     """Characters of all outputs over characters of all references."""
 
 
+class Training(BaseModel):
+    """What a training came to (``trained.json``), written once the weights are stored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train_id: str
+    seconds: float
+    """Of the training loop, dev losses included, over all starts."""
+    steps: int
+    """Optimiser steps taken."""
+    too_long: int
+    """Training pairs left out because of ``trainer.max_length``."""
+    trainable_parameters: int
+    adjusted: dict[str, int] = {}
+    """Trainer fields that the run had to change by itself, and what it changed them to."""
+
+
 class Record(BaseModel):
     """The finished account of a run (``record.json``)."""
 
@@ -66,6 +85,8 @@ class Record(BaseModel):
     data: dict[str, Any]
     cost: Cost
     environment: dict[str, Any]
+    adjusted: dict[str, int] = {}
+    """Values that the run had to change by itself (out of memory), and what it changed them to."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +120,66 @@ class RunFolder:
         """Where the trained weights are, if they are."""
         return next((path for path in (self.adapter, self.model) if path.is_dir()), None)
 
+    def lock(self) -> FileLock:
+        """Held by whoever works on the run; given back by the system when its process dies."""
+        locks = self.path.parent / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(locks / f"{self.id}.lock", thread_local=False)
+
     def start(self, config: str) -> None:
         """Make the folder and put the run's configuration (YAML) into it."""
         self.path.mkdir(parents=True, exist_ok=True)
         write(self.path / "config.yaml", config)
-        for leftover in ("metrics.jsonl", "log.txt"):
-            (self.path / leftover).unlink(missing_ok=True)
+        self.set_state("running")
+
+    @property
+    def state(self) -> State | None:
+        """Where the run stands by its own account; ``None`` if it never started."""
+        try:
+            return json.loads((self.path / "status.json").read_text(encoding="utf-8"))["state"]
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def training(self) -> Training | None:
+        """The account of a training whose weights are stored."""
+        try:
+            return Training.model_validate_json((self.path / "trained.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def keep_weights(self, draft: Path, name: Literal["adapter", "model"], told: Training) -> None:
+        """Put trained weights, stored whole in ``draft``, into their place."""
+        (self.path / "trained.json").unlink(missing_ok=True)
+        shutil.rmtree(self.path / name, ignore_errors=True)
+        draft.rename(self.path / name)
+        write(self.path / "trained.json", told.model_dump_json(indent=1) + "\n")
+
+    def adjusted(self) -> dict[str, int]:
+        """Trainer fields that the run had to change by itself at an earlier start."""
+        try:
+            return json.loads((self.path / "adjusted.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+
+    def adjust(self, fields: Mapping[str, int]) -> None:
+        """Keep trainer fields for the next start of the run."""
+        write(self.path / "adjusted.json", json.dumps(dict(fields)) + "\n")
+
+    def rewind_metrics(self, step: int) -> list[dict[str, float]]:
+        """Forget figures behind ``step``; returns those that stay."""
+        path = self.path / "metrics.jsonl"
+        kept: list[dict[str, float]] = []
+        if path.exists() and step:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    figures = json.loads(line)
+                except ValueError:
+                    break  # cut off in the middle of a line
+                if figures["step"] > step:
+                    break
+                kept.append(figures)
+        write(path, "".join(json.dumps(figures) + "\n" for figures in kept))
+        return kept
 
     def set_state(self, state: State, reason: str = "") -> None:
         """Say where the run stands (``status.json``)."""

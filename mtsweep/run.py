@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mtsweep import __version__, device
+from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.evaluation.generate import Hypothesis, generate, max_new_tokens
 from mtsweep.evaluation.metrics import degeneration, score
-from mtsweep.models.adapters import adapted
+from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
-from mtsweep.record import Cost, Record, RunFolder, records
+from mtsweep.record import Cost, Record, RunFolder
 from mtsweep.scores import LABELS, Score
 from mtsweep.tracking import Identity, Tracker, open_tracker
-from mtsweep.training import Fitted, fit
+from mtsweep.tune import tuned
 from mtsweep.watch import Watcher
 
 BASE_LABEL = "base (untouched)"
@@ -36,28 +33,21 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     """Take one run to its record; the untouched model is scored first, if nobody has yet.
 
     Raises:
+        TooLargeError: if memory ran out; another start takes a smaller micro-batch.
         RunFailedError: if the run cannot go on.
+        Interrupted: if somebody asked to stop; another start goes on from there.
     """
-    base_record = run.base_folder.record() or _score_base(run, base, sweep, watch)
+    base_record = _base_record(run, base, sweep, watch)
     if (record := run.folder.record()) is not None:
         return record  # only its base row was missing
-    config, label = run.config, run.label
-    tracker = _open(run, run.folder, sweep, label)
+    config = run.config
+    tracker = _open(run, run.folder, sweep, run.label)
     try:
         device.reset_peak_memory()
-        earlier = _trained_before(run)
-        weights = earlier[0].trained if earlier else None
-        with adapted(base, config.lora, config.seed, weights) as model:
-            if earlier:
-                watch.say(f"{label}: weights of {earlier[0].id}, which was trained the same way")
-                seconds, trainable = 0.0, earlier[1].cost.trainable_parameters
-                too_long = int(earlier[1].data["too_long"])
-            else:
-                fitted = _train(run, base, model, tracker, watch)
-                seconds, trainable = fitted.seconds, fitted.trainable_parameters
-                too_long = fitted.too_long
-                _store(model, run)
-            scored = _translate_and_score(run, base, model, run.folder, watch)
+        with tuned(run, base, tracker, watch) as result:
+            training = result.training
+            scored = _translate_and_score(run, base, result.model, run.folder, watch)
+            trained_here = result.weights.parent == run.folder.path
         record = Record(
             id=run.id,
             train_id=run.train_id,
@@ -66,9 +56,16 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
             scores=scored.scores,
             base_scores=base_record.scores,
             degeneration=scored.degeneration,
-            data={**_data(run), "too_long": too_long},
-            cost=_cost(base, scored, seconds, trainable, _bytes(weights or run.folder.trained)),
+            data={**_data(run), "too_long": training.too_long},
+            cost=_cost(
+                base,
+                scored,
+                training.seconds if trained_here else 0.0,
+                training.trainable_parameters,
+                _bytes(result.weights),
+            ),
             environment=_environment(base, tracker),
+            adjusted={**training.adjusted, **scored.adjusted},
         )
     except BaseException:
         tracker.finish(None, [])
@@ -77,16 +74,25 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     return record
 
 
+def _base_record(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
+    """The base row; whoever comes first scores it, others wait for it."""
+    if (record := run.base_folder.record()) is not None:
+        return record
+    with run.base_folder.lock():
+        return run.base_folder.record() or _score_base(run, base, sweep, watch)
+
+
 def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     """The untouched model under the run's prompt, test set and decoding: the base row."""
-    run.base_folder.start(_yaml(run))
-    run.base_folder.set_state("running")
+    run.base_folder.start(run.as_yaml())
     tracker = _open(run, run.base_folder, sweep, BASE_LABEL)
     device.reset_peak_memory()
     try:
         scored = _translate_and_score(run, base, base.model, run.base_folder, watch, BASE_LABEL)
-    except BaseException:
-        run.base_folder.set_state("failed", f"see the log of {run.id}")
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        told = "interrupted" if stopped else "failed"
+        run.base_folder.set_state(told, "" if stopped else f"see the log of {run.id}")
         tracker.finish(None, [])
         raise
     record = Record(
@@ -106,80 +112,13 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     return record
 
 
-def _trained_before(run: Run) -> tuple[RunFolder, Record] | None:
-    """Another finished run with the same training, if its adapter is still there."""
-    if run.config.lora.method == "none":
-        return None
-    for folder, record in records(run.folder.path.parent):
-        if record.train_id == run.train_id and folder.trained is not None:
-            return folder, record
-    return None
-
-
-@dataclass
-class _Listener:
-    """Training figures to the run folder, the tracker and the onlooker."""
-
-    folder: RunFolder
-    tracker: Tracker
-    watch: Watcher
-    note: str = ""
-
-    def step(self, done: int, total: int) -> None:  # noqa: ARG002 - the stage knows its total
-        self.watch.advance(done, self.note)
-
-    def metrics(self, step: int, metrics: dict[str, float]) -> None:
-        self.folder.log_metrics(step, metrics)
-        self.tracker.log(step, metrics)
-        for key, label in (("loss", "loss"), ("eval_loss", "dev loss")):
-            if key in metrics:
-                self.note = f"{label} {metrics[key]:.3f}"
-
-
-def _train(
-    run: Run,
-    base: Base,
-    model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
-    tracker: Tracker,
-    watch: Watcher,
-) -> Fitted:
-    trainer = run.config.trainer
-    total = trainer.max_steps or _steps(run)
-    watch.begin(run.label, "train", total)
-    return fit(
-        model,
-        _codec(run, base),
-        run.corpus,
-        trainer,
-        run.config.seed,
-        run.folder.path,
-        _Listener(run.folder, tracker, watch),
-    )
-
-
-def _steps(run: Run) -> int:
-    trainer = run.config.trainer
-    batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
-    return max(1, round(trainer.num_train_epochs * -(-len(run.corpus.train) // batch)))
-
-
-def _store(model: Any, run: Run) -> None:  # noqa: ANN401
-    whole = run.config.lora.method == "none"
-    folder = run.folder.model if whole else run.folder.adapter
-    draft = folder.with_name(f"{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    # PEFT would ask the hub whether the vocabulary was changed; no run changes it.
-    model.save_pretrained(draft, **({} if whole else {"save_embedding_layers": False}))
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-
-
 @dataclass(frozen=True)
 class _Scored:
     scores: dict[str, Score]
     degeneration: Any
     seconds: float
     samples: Sequence[Mapping[str, str]]
+    adjusted: dict[str, int]
 
 
 def _translate_and_score(  # noqa: PLR0913
@@ -194,9 +133,7 @@ def _translate_and_score(  # noqa: PLR0913
     config, test, codec = run.config, run.corpus.test, _codec(run, base)
     watch.begin(label or run.label, "translate", len(test))
     limit = max_new_tokens(config.decoding, run.corpus.longest_probe, codec)
-    hypotheses = generate(
-        model, codec, [pair.source for pair in test], config.decoding, limit, watch.advance
-    )
+    hypotheses, adjusted = _hypotheses(model, codec, test, config.decoding, limit, watch)
     rows = [_row(pair, said) for pair, said in zip(test, hypotheses, strict=True)]
     folder.write_predictions("test", rows)
     references = [pair.target for pair in test]
@@ -207,7 +144,30 @@ def _translate_and_score(  # noqa: PLR0913
         degeneration(hypotheses, references),
         time.monotonic() - started,
         [{key: str(value) for key, value in row.items()} for row in shown],
+        adjusted,
     )
+
+
+def _hypotheses(  # noqa: PLR0913
+    model: Any,  # noqa: ANN401
+    codec: Codec,
+    test: Sequence[Pair],
+    decoding: DecodingConfig,
+    limit: int,
+    watch: Watcher,
+) -> tuple[list[Hypothesis], dict[str, int]]:
+    """Translations of the test set, in smaller batches where memory asks for it."""
+    sources, adjusted = [pair.source for pair in test], {}
+    while True:
+        try:
+            told = lambda done: watch.advance(done, {})  # noqa: E731
+            return generate(model, codec, sources, decoding, limit, told), adjusted
+        except Exception as error:
+            if not device.is_out_of_memory(error) or decoding.batch_size == 1:
+                raise
+        adjusted = {"decoding.batch_size": decoding.batch_size // 2}
+        decoding = decoding.model_copy(update={"batch_size": decoding.batch_size // 2})
+        device.free_memory()
 
 
 def _row(pair: Pair, said: Hypothesis) -> dict[str, Any]:
@@ -221,7 +181,7 @@ def _row(pair: Pair, said: Hypothesis) -> dict[str, Any]:
     }
 
 
-def _codec(run: Run, base: Base) -> Any:  # noqa: ANN401
+def _codec(run: Run, base: Base) -> Codec:
     data = run.config.data
     return base.codec((data.source_lang, data.target_lang), run.config.prompt)
 
@@ -282,7 +242,7 @@ def _environment(base: Base, tracker: Tracker) -> dict[str, Any]:
         **{name: version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": device.describe(),
+        "device": device.in_use(),
         "precision": str(base.model.dtype).removeprefix("torch."),
         "tracking": tracker.link,
         "threads": os.environ.get("OMP_NUM_THREADS"),
@@ -300,16 +260,3 @@ def summary(record: Record) -> str:
     """Scores of a record in a phrase."""
     told = [f"{LABELS[name]} {score.value:.1f}" for name, score in record.scores.items()]
     return ", ".join([*told, f"{record.degeneration.stopped:.0%} stop by themselves"])
-
-
-def _yaml(run: Run) -> str:
-    return yaml.safe_dump(
-        json.loads(run.config.model_dump_json()), sort_keys=False, allow_unicode=True
-    )
-
-
-def start(run: Run) -> None:
-    """Make the run folder and say that the run is on, unless it is finished."""
-    if run.folder.record() is None:
-        run.folder.start(_yaml(run))
-        run.folder.set_state("running")

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +17,6 @@ from mtsweep.scores import LABELS, Score
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
-_PLAIN_SECONDS = 15.0
 
 
 def console() -> Console:
@@ -37,83 +26,6 @@ def console() -> Console:
     if not made.is_terminal:
         made.width = _PLAIN_WIDTH
     return made
-
-
-class Progressing:
-    """The onlooker at a terminal: one line that moves, and a line for each run that is through."""
-
-    def __init__(self, out: Console) -> None:
-        self.out = out
-        self.progress = Progress(
-            TextColumn("{task.fields[run]}", markup=False),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
-            console=out,
-            transient=True,
-        )
-        self.task: TaskID | None = None
-
-    def say(self, text: str) -> None:
-        """A line of its own."""
-        self._stop()
-        self.out.print(Text(text, style="dim"))
-
-    def begin(self, run: str, stage: str, total: int) -> None:
-        """A new stage."""
-        self._stop()
-        self.progress.start()
-        self.task = self.progress.add_task(stage, total=total, run=run, note="")
-
-    def advance(self, done: int, note: str = "") -> None:
-        """Further in the stage."""
-        if self.task is not None:
-            self.progress.update(self.task, completed=done, note=note)
-
-    def end(self, run: str, outcome: str) -> None:
-        """A line for a run that is through."""
-        self._stop()
-        style = "red" if outcome.startswith("failed") else "green"
-        self.out.print(Text.assemble((run, style), f"  {outcome}"))
-
-    def _stop(self) -> None:
-        if self.task is not None:
-            self.progress.remove_task(self.task)
-            self.task = None
-        self.progress.stop()
-
-
-class Plain:
-    """The onlooker of a log file: whole lines, at most one every 15 seconds within a stage."""
-
-    def __init__(self, out: Console) -> None:
-        self.out = out
-        self.stage = ""
-        self.total = 0
-        self.told = 0.0
-
-    def say(self, text: str) -> None:
-        """A line of its own."""
-        self.out.print(Text(text))
-
-    def begin(self, run: str, stage: str, total: int) -> None:
-        """A new stage."""
-        self.stage, self.total, self.told = f"{run}: {stage}", total, time.monotonic()
-        self.out.print(Text(f"{self.stage} 0/{total}"))
-
-    def advance(self, done: int, note: str = "") -> None:
-        """Further in the stage."""
-        now = time.monotonic()
-        if now - self.told >= _PLAIN_SECONDS and done < self.total:
-            self.told = now
-            self.out.print(Text(f"{self.stage} {done}/{self.total}  {note}".rstrip()))
-
-    def end(self, run: str, outcome: str) -> None:
-        """A line for a run that is through."""
-        self.out.print(Text(f"{run}: {outcome}"))
 
 
 def banner(out: Console, plan: Plan) -> None:
@@ -181,7 +93,7 @@ def _training(run: Run) -> str:
 
 def _precision(plan: Plan) -> str:
     wanted = {run.config.model.dtype for run in plan.runs}
-    names = {"auto": "float32" if device.describe().startswith("CPU") else "bfloat16"}
+    names = {"auto": "bfloat16" if device.gpus() else "float32"}
     return ", ".join(sorted(names.get(name, name) for name in wanted))
 
 
@@ -285,8 +197,7 @@ def planned(out: Console, plan: Plan) -> None:
     for heading in ("id", "run", "state", "group"):
         shown.add_column(heading, overflow="fold")
     for run in plan.runs:
-        state = "finished" if run.finished else "new"
-        shown.add_row(run.id, Text(run.label), state, str(group_of.get(run.id, "")))
+        shown.add_row(run.id, Text(run.label), run.state, str(group_of.get(run.id, "")))
     out.print(shown)
     missing = len(group_of)
     out.print(f"\n{len(plan.runs)} runs, {missing} to do in {len(plan.groups)} groups")

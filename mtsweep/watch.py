@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -14,8 +15,8 @@ class Watcher(Protocol):
     def begin(self, run: str, stage: str, total: int) -> None:
         """A run enters a stage (``train``, ``translate``) of ``total`` steps or segments."""
 
-    def advance(self, done: int, note: str = "") -> None:
-        """``done`` of the stage's total are done."""
+    def advance(self, done: int, figures: Mapping[str, float]) -> None:
+        """``done`` of the stage's total are done; figures are losses, rates and memory in bytes."""
 
     def end(self, run: str, outcome: str) -> None:
         """A run is through: its scores, or why it failed."""

@@ -16,6 +16,7 @@ import pytest
 
 from mtsweep import cli
 from mtsweep.commands import COMMANDS
+from tests.inprocess import work
 
 TINY = ["model=tiny_causal", "trainer=smoke", "data.test_size=6", "data.dev_size=4", "data.size=12"]
 OFF = "tracking=none"
@@ -96,7 +97,7 @@ def test_a_finished_sweep_is_shown_without_importing_torch(here, capsys):
     assert "lora.r=4" in shown.stdout
 
 
-def test_base_model_tokens_and_base_row_are_made_once_in_a_process(here, capsys, monkeypatch):
+def test_base_model_tokens_and_base_row_are_made_once_in_a_worker(here, monkeypatch):
     from mtsweep.models import load
     from mtsweep.models.codec import Codec
 
@@ -113,13 +114,13 @@ def test_base_model_tokens_and_base_row_are_made_once_in_a_process(here, capsys,
 
     monkeypatch.setattr(load, "load", counted_load)
     monkeypatch.setattr(Codec, "_encode_source", counted_encode)
-    assert cli.run(["-m", "lora.r=2,4", "seed=1,2", *TINY, OFF]) == 0
+    work("-m", "lora.r=2,4", "seed=1,2", *TINY, OFF)
     assert len(loads) == 1
     assert len(encoded) == len(set(encoded)) == 12 + 4 + 6
     assert sum(record["kind"] == "base" for record in records(here)) == 1
 
 
-def test_the_base_weights_are_the_same_after_every_kind_of_adapter(here, capsys, monkeypatch):
+def test_the_base_weights_are_the_same_after_every_kind_of_adapter(here, monkeypatch):
     from mtsweep.models import load
 
     held = []
@@ -132,7 +133,7 @@ def test_the_base_weights_are_the_same_after_every_kind_of_adapter(here, capsys,
         return base
 
     monkeypatch.setattr(load, "load", kept)
-    assert cli.run(["-m", "lora=lora,dora", "lora.r=2", *TINY, OFF]) == 0
+    work("-m", "lora=lora,dora", "lora.r=2", *TINY, OFF)
     ((base, before, attributes),) = held
     after = base.model.state_dict()
     assert after.keys() == before.keys()
@@ -240,7 +241,7 @@ def test_the_command_of_the_readme_composes_two_hub_models(hub, here, capsys):
     command = ["-m", "model=qwen,llama", "lora.r=2,4", *TINY[1:], OFF, "decoding.max_new_tokens=8"]
     assert cli.run(command) == 0
     told = capsys.readouterr().out
-    assert told.count("Loading") == 2
+    assert told.count("Loading") == 2  # a worker keeps to one base model as long as it can
     assert len([record for record in records(here) if record["kind"] == "run"]) == 4
     assert len([record for record in records(here) if record["kind"] == "base"]) == 2
 

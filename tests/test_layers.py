@@ -10,7 +10,7 @@ import mtsweep
 ROOT = Path(mtsweep.__file__).parent
 
 LAYERS = (
-    "errors languages scores arguments cache device watch",
+    "errors languages scores arguments cache device watch interruption",
     "config",
     "compose",
     "record",
@@ -21,8 +21,10 @@ LAYERS = (
     "training",
     "evaluation",
     "table",
+    "tune",
     "run",
     "sweep",
+    "progress",
     "terminal",
     "commands",
     "cli",
@@ -105,7 +107,7 @@ def test_every_allowed_import_is_still_there_and_has_a_reason():
 
 def test_the_check_sees_lazy_imports():
     assert "compose" in imports("cli")
-    assert "sweep.worker" in imports("cli")
+    assert "sweep.engine" in imports("cli")
 
 
 def test_there_is_no_import_cycle():

@@ -221,8 +221,8 @@ def test_a_finished_run_stays_in_the_plan_and_in_no_group(tmp_path):
         assert not first.finished
         folder.start("")
         folder.finish(record(folder.id, kind))
-    assert first.finished
     plan = make({"lora.r": 8}, {"lora.r": 16}, **shared)
+    assert [run.state for run in plan.runs] == ["finished", "new"]
     assert [run.config.lora.r for run in plan.runs] == [8, 16]
     assert [[run.config.lora.r for run in group.runs] for group in plan.groups] == [[16]]
 

@@ -110,16 +110,25 @@ def test_predictions_stay_readable_to_people(folder):
     assert text == '{"hypothesis": "¿Cuánto? பல்"}\n'
 
 
-def test_metrics_are_one_line_a_step_and_start_anew(folder):
+def test_metrics_are_one_line_a_step_and_are_rewound_to_where_a_run_goes_on(folder):
     folder.log_metrics(5, {"loss": 2.5})
     folder.log_metrics(10, {"loss": 2.0, "eval_loss": 2.25})
     assert _lines(folder.path / "metrics.jsonl") == [
         {"step": 5, "loss": 2.5},
         {"step": 10, "loss": 2.0, "eval_loss": 2.25},
     ]
+    with (folder.path / "metrics.jsonl").open("a", encoding="utf-8") as torn:
+        torn.write('{"step": 15, "lo')
+    assert folder.rewind_metrics(7) == [{"step": 5, "loss": 2.5}]
+    assert _lines(folder.path / "metrics.jsonl") == [{"step": 5, "loss": 2.5}]
+    assert folder.rewind_metrics(0) == []
+    assert _lines(folder.path / "metrics.jsonl") == []
+
+
+def test_a_start_keeps_the_configuration_and_says_that_the_run_is_on(folder):
     folder.start("seed: 42\n")
-    assert not (folder.path / "metrics.jsonl").exists()
     assert (folder.path / "config.yaml").read_text(encoding="utf-8") == "seed: 42\n"
+    assert folder.state == "running"
 
 
 def test_a_failed_run_says_why(folder):

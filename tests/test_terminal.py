@@ -24,11 +24,6 @@ def plain() -> Console:
     return Console(file=io.StringIO(), width=120, highlight=False)
 
 
-@pytest.fixture
-def coloured() -> Console:
-    return Console(file=io.StringIO(), width=120, highlight=False, force_terminal=True)
-
-
 def said(out: Console) -> str:
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
@@ -37,26 +32,6 @@ def said(out: Console) -> str:
 def lines(out: Console) -> list[str]:
     """The lines of a table, without the note below it."""
     return [line for line in said(out).splitlines() if not line.startswith("±")]
-
-
-@pytest.mark.parametrize("text", MARKUP)
-def test_text_that_looks_like_markup_is_shown_as_it_is(plain, text):
-    watch = terminal.Plain(plain)
-    watch.say(text)
-    watch.begin(text, "train", 40)
-    watch.end(text, f"failed: {text}")
-    assert said(plain) == f"{text}\n{text}: train 0/40\n{text}: failed: {text}\n"
-
-
-@pytest.mark.parametrize("text", MARKUP)
-def test_the_moving_line_shows_markup_as_it_is_too(coloured, text):
-    watch = terminal.Progressing(coloured)
-    watch.begin(text, "train", 2)
-    watch.advance(1, text)
-    watch.say(text)
-    watch.end(text, "BLEU 31.5")
-    assert text in said(coloured)
-    assert "\x1b[" in said(coloured)
 
 
 @pytest.mark.parametrize("label", MARKUP)
@@ -142,7 +117,6 @@ def test_output_that_is_no_terminal_is_plain_and_120_wide(monkeypatch, capsys):
     out = terminal.console()
     assert out.width == 120
     terminal.show(out, [Row("lora.r=8", record())])
-    terminal.Plain(out).end("lora.r=8", "failed: out of memory")
     told = capsys.readouterr().out
     assert "lora.r=8" in told
     assert "\x1b" not in told
@@ -151,20 +125,6 @@ def test_output_that_is_no_terminal_is_plain_and_120_wide(monkeypatch, capsys):
 def test_continuous_integration_is_no_terminal(monkeypatch):
     monkeypatch.setenv("CI", "true")
     assert not terminal.console().is_terminal
-
-
-def test_a_log_file_gets_a_line_every_15_seconds(plain, monkeypatch):
-    clock = iter([0.0, 14.0, 16.0, 20.0, 32.0, 60.0])
-    monkeypatch.setattr("mtsweep.terminal.time.monotonic", lambda: next(clock))
-    watch = terminal.Plain(plain)
-    watch.begin("lora.r=8", "train", 40)
-    for done in (5, 10, 15, 20, 40):
-        watch.advance(done, f"loss {done}")
-    assert said(plain).splitlines() == [
-        "lora.r=8: train 0/40",
-        "lora.r=8: train 10/40  loss 10",
-        "lora.r=8: train 20/40  loss 20",
-    ]
 
 
 def test_the_command_that_sends_to_wandb_is_one_line_to_copy(plain, here):

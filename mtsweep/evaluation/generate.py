@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mtsweep import interruption
 from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.models.codec import Codec
@@ -66,6 +67,7 @@ def generate(
     )
     done: dict[int, Hypothesis] = {}
     for start in range(0, len(order), decoding.batch_size):
+        interruption.check()
         indices = order[start : start + decoding.batch_size]
         batch = codec.tokenizer.pad(
             {"input_ids": [codec.source_ids(sources[index]) for index in indices]},

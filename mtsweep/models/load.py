@@ -26,6 +26,17 @@ class Base:
     tokenizer: PreTrainedTokenizerBase
     family: Family
     codecs: dict[tuple[Any, ...], Codec] = field(default_factory=dict)
+    digest: str | None = None
+    """Of the weights, once somebody wanted to know."""
+
+    def unchanged(self) -> bool:
+        """Whether every weight is, bit by bit, what it was when this was asked for the first time.
+
+        Whoever borrows the model asks before and after.
+        """
+        now = device.digest(self.model)
+        self.digest = self.digest or now
+        return now == self.digest
 
     def codec(self, languages: tuple[str, str], prompt: PromptConfig) -> Codec:
         """The codec of a language pair and prompt; one of each, so no text is encoded twice."""

@@ -1,132 +1,204 @@
-"""What takes a group: loads the base model once, and runs the group's runs on it."""
+"""A worker process: holds a base model, does one run after another, and tells the parent.
+
+``python -m mtsweep.sweep.worker SWEEP``; orders come on standard input, events go to standard
+output (``wire.py``). When the parent is gone, so is the worker.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import traceback
-import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import gc
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import IO, cast
 
-from mtsweep import device
-from mtsweep.config import RunConfig
+from mtsweep import device, interruption
 from mtsweep.errors import MtsweepError
 from mtsweep.models.load import Base
 from mtsweep.plan import Group, Run
-from mtsweep.watch import Watcher
+from mtsweep.sweep.logs import log_traceback, logged_to
+from mtsweep.sweep.wire import (
+    Advanced,
+    Began,
+    Do,
+    Ended,
+    Event,
+    Order,
+    Quit,
+    Said,
+    Take,
+    Told,
+    frames,
+    send,
+)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A run that did not finish."""
-
-    run: Run
-    reason: str
-
-    @property
-    def label(self) -> str:
-        """What the run is called in progress and messages."""
-        return self.run.label
-
-
-def work(groups: Sequence[Group], sweep: str, watch: Watcher) -> list[Failure]:
-    """Run every group, one after the other; a run that fails does not stop the others."""
-    device.use_one_gpu()
-    failures = []
-    for group in groups:
-        failures.extend(_work_group(group, sweep, watch))
-        device.free_memory()
-    return failures
-
-
-def _work_group(group: Group, sweep: str, watch: Watcher) -> list[Failure]:
-    failures = []
-    base: Base | None = None
-    for run in group.runs:
-        label = run.label
+def main() -> None:
+    """Work until the parent says that nothing is left, or is gone."""
+    out = _own_stdout()
+    signal.signal(signal.SIGTERM, lambda *_: interruption.ask())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders: queue.Queue[Order] = queue.Queue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    worker = Worker(sys.argv[1], out)
+    while not interruption.asked():
         try:
-            with _logged_to(run):
-                base = base or _load(run, watch)
-                record = _spine().execute(run, base, sweep, watch)
-            watch.end(label, _spine().summary(record))
-        except KeyboardInterrupt:
-            run.folder.set_state("interrupted")
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever happens to one run, the others go on
-            reason = _reason(error)
-            run.folder.set_state("failed", reason)
-            failures.append(Failure(run, reason))
-            watch.end(label, f"failed: {reason}")
-            base = None  # who knows what it is like now
-        if run.config.lora.method == "none":
-            base = None  # its weights were trained
-    return failures
+            order = orders.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            continue
+        if isinstance(order, Quit):
+            return
+        worker.obey(order)
 
 
-def _spine():  # noqa: ANN202 - a module that is imported late, because it imports much
-    from mtsweep import run
-
-    return run
+_LOOK_SECONDS = 0.2
 
 
-def _load(run: Run, watch: Watcher) -> Base:
-    from mtsweep.models.load import load
+def _own_stdout() -> IO[bytes]:
+    """Keep standard output for events; what libraries print goes to standard error."""
+    kept = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return kept
 
-    config: RunConfig = run.config
-    watch.say(f"Loading {config.model.name} ...")
-    return load(config.model, config.lora, run.located, run.family, watch.say)
+
+def _listen(orders: queue.Queue[Order]) -> None:
+    for order in frames(sys.stdin.buffer):
+        orders.put(cast(Order, order))
+        if isinstance(order, Quit):
+            return
+    # The parent died: nobody will read a result, so this process and its children end here.
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)
+
+
+class Worker:
+    """What takes groups and does runs; a base model stays in memory as long as its group.
+
+    Args:
+        sweep: Name of the sweep, for trackers.
+        out: Gets events.
+    """
+
+    def __init__(self, sweep: str, out: IO[bytes]) -> None:
+        self.sweep = sweep
+        self.out = out
+        self.runs: dict[str, Run] = {}
+        self.group: Group | None = None
+        self.base: Base | None = None
+
+    def obey(self, order: Order) -> None:
+        """Take a group, or do a run."""
+        if isinstance(order, Take):
+            self.base, self.group = None, order.group
+            self.runs = {run.id: run for run in order.group.runs}
+        elif isinstance(order, Do):
+            self._tell(self._do(self.runs[order.run_id]))
+
+    def _do(self, run: Run) -> Ended:
+        lock = run.folder.lock()
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(lock.acquire(blocking=False))
+            except TimeoutError:
+                return Ended(run.id, "busy")
+            ended = self._try(run)
+            device.free_memory()
+            return ended
+
+    def _try(self, run: Run) -> Ended:
+        while True:
+            try:
+                with logged_to(run):
+                    self._execute(run)
+            except KeyboardInterrupt:
+                run.folder.set_state("interrupted")
+                return Ended(run.id, "interrupted")
+            except Exception as error:  # noqa: BLE001 - whatever happens to one run, others go on
+                reason, again = _reason(error), _worth_another(error)
+            else:
+                return Ended(run.id, "finished")
+            finally:
+                if run.config.lora.method == "none":
+                    self.base = None  # its weights were trained
+            # Out of the handler, whose traceback would keep tensors alive.
+            self.base = None if not again else self.base
+            device.free_memory()
+            if not again:
+                _set_failed(run, reason)
+                return Ended(run.id, "failed", reason)
+            self.say(f"{run.label}: {reason}")
+
+    def _execute(self, run: Run) -> None:
+        from mtsweep import run as spine
+
+        if self.base is None:
+            gc.collect()
+            self.base = self._load(run)
+        record = spine.execute(run, self.base, self.sweep, self)
+        self.end(run.label, spine.summary(record))
+
+    def _load(self, run: Run) -> Base:
+        from mtsweep.models.load import load
+
+        config = run.config
+        self.say(f"Loading {config.model.name} ...")
+        return load(config.model, config.lora, run.located, run.family, self.say)
+
+    # What the run tells (watch.Watcher) goes to the parent.
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self._tell(Said(text))
+
+    def begin(self, run: str, stage: str, total: int) -> None:
+        """A stage."""
+        interruption.check()
+        self._tell(Began(run, stage, total))
+
+    def advance(self, done: int, figures: Mapping[str, float]) -> None:
+        """Further in the stage."""
+        self._tell(Advanced(done, dict(figures)))
+
+    def end(self, run: str, outcome: str) -> None:
+        """A base row or a run is through."""
+        self._tell(Told(run, outcome))
+
+    def _tell(self, event: Event) -> None:
+        with contextlib.suppress(OSError):  # the parent is gone, and this process soon is
+            send(self.out, event)
+
+
+def _worth_another(error: Exception) -> bool:
+    from mtsweep.tune import TooLargeError
+
+    return isinstance(error, TooLargeError)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, MtsweepError):
         return str(error)
-    logging.getLogger(__name__).error("%s", traceback.format_exc())
-    if type(error).__name__ == "OutOfMemoryError":
-        return (
-            "out of memory: halve trainer.per_device_train_batch_size and double "
-            "trainer.gradient_accumulation_steps, or use lora=qlora"
-        )
-    first = next((line for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first}"
+    if device.is_out_of_memory(error):
+        return "out of memory: use lora=qlora, a smaller model or fewer pairs at once"
+    if device.is_disk_full(error):
+        return f"disk full: make room and give the command again ({_first_line(error)})"
+    return f"{type(error).__name__}: {_first_line(error)}"
 
 
-@contextlib.contextmanager
-def _logged_to(run: Run) -> Iterator[None]:
-    """Send what libraries say to the run's log instead of the terminal."""
-    _spine().start(run)
-    handler = logging.FileHandler(run.folder.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    level = root.level
-    quiet = _quiet_libraries()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(capture=True)
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+
+
+def _set_failed(run: Run, reason: str) -> None:
     try:
-        with warnings.catch_warnings():
-            yield
-    except Exception:
-        root.error("%s", traceback.format_exc())
-        raise
-    finally:
-        logging.captureWarnings(capture=False)
-        root.setLevel(level)
-        root.removeHandler(handler)
-        handler.close()
-        for logger, handlers in quiet.items():
-            logger.handlers = handlers
+        run.folder.set_state("failed", reason)
+    except OSError:  # the disk is full: what is on it still says that the run is not finished
+        log_traceback()
 
 
-def _quiet_libraries() -> dict[logging.Logger, list[logging.Handler]]:
-    """Take the handlers off libraries that write to the terminal; returns them."""
-    import datasets
-    import transformers
-
-    datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    quiet = {}
-    for name in ("transformers", "datasets", "accelerate", "peft", "trl", "bitsandbytes"):
-        logger = logging.getLogger(name)
-        quiet[logger], logger.handlers, logger.propagate = logger.handlers, [], True
-    return quiet
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -13,8 +15,14 @@ from mtsweep.errors import RunFailedError
 class Listener(Protocol):
     """Who wants to know how training goes. Steps are optimiser steps."""
 
-    def step(self, done: int, total: int) -> None:
-        """``done`` of ``total`` steps are taken."""
+    def say(self, text: str) -> None:
+        """Something worth a line."""
+
+    def begin(self, done: int, total: int) -> None:
+        """Training starts, with ``done`` of ``total`` steps taken before."""
+
+    def step(self, done: int, figures: Mapping[str, float]) -> None:
+        """``done`` steps are taken; ``figures`` has ``tokens_per_second`` (padding apart)."""
 
     def metrics(self, step: int, metrics: dict[str, float]) -> None:
         """Figures after a step: losses, learning rate, gradient norm."""
@@ -30,18 +38,35 @@ class Report(TrainerCallback):
         RunFailedError: at the first logged loss or gradient norm that is not finite.
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, tokens_per_pair: float) -> None:
         self.listener = listener
+        self.tokens_per_pair = tokens_per_pair
+        self.began = (0, 0.0)
 
-    def on_step_end(
+    def on_train_begin(
         self,
         args: TrainingArguments,  # noqa: ARG002
         state: TrainerState,
         control: TrainerControl,  # noqa: ARG002
         **_: Any,  # noqa: ANN401
     ) -> None:
+        """Start counting."""
+        self.began = (state.global_step, time.monotonic())
+        self.listener.begin(state.global_step, state.max_steps)
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **_: Any,  # noqa: ANN401
+    ) -> None:
         """Count a step."""
-        self.listener.step(state.global_step, state.max_steps)
+        first, started = self.began
+        pairs = args.train_batch_size * args.gradient_accumulation_steps
+        tokens = (state.global_step - first) * pairs * self.tokens_per_pair
+        rate = tokens / max(time.monotonic() - started, 1e-9)
+        self.listener.step(state.global_step, {"tokens_per_second": rate})
 
     def on_log(
         self,

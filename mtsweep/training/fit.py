@@ -6,22 +6,28 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import TrainerConfig
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.models.codec import Codec
-from mtsweep.training import examples, preflight, settings
+from mtsweep.training import checkpoints, examples, preflight, settings
 from mtsweep.training.callbacks import Listener, Report
+from mtsweep.training.checkpoints import Keeper
 from mtsweep.training.compact import compact_head
+from mtsweep.training.order import steady, token_mean
 
 if TYPE_CHECKING:
-    from transformers import Trainer
+    from transformers import Trainer, TrainerCallback
 
 log = logging.getLogger(__name__)
 
 _CHECKED = 8
+
+
+CHECKPOINT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Fitted:
     """What a tuning came to; the model itself was changed in place."""
 
     seconds: float
-    """Of the training loop, dev losses included."""
+    """Of the training loop, dev losses included, over all starts."""
     steps: int
     """Optimiser steps taken."""
     too_long: int
@@ -48,29 +54,46 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
 ) -> Fitted:
     """Train what is trainable of a model on the corpus's training pairs.
 
+    Args:
+        model: On its device.
+        codec: Of the model and language pair.
+        corpus: Its training and dev pairs are used.
+        trainer: As configured.
+        seed: Of data order and dropout.
+        folder: Of the run; checkpoints go there, and the newest whole one is gone on from.
+        listener: Gets steps and figures.
+
     Raises:
         RunFailedError: if the preflight finds a fault, or the loss is not finite.
+        Interrupted: behind a checkpoint, if somebody asked to stop.
     """
     causal = codec.family == "causal"
     encode = examples.causal if causal else examples.seq2seq
     train, too_long = encode(corpus.train, codec, trainer.max_length)
     dev, _ = encode(corpus.dev, codec, trainer.max_length)
-    build = _sft if causal else _seq2seq
-    if codec.family != "causal" and trainer.gradient_checkpointing:
+    if not causal and trainer.gradient_checkpointing:
         model.enable_input_require_grads()
-    hf: Trainer = build(model, codec, trainer, seed, folder, (train, dev))
+    hf = _trainer(model, codec, trainer, seed, folder, (train, dev))
     log.info("%s", _preflight(corpus.train, codec, trainer, hf.data_collator, encode))
-    _replace_callbacks(hf, listener)
-    started = time.monotonic()
-    with compact_head():
-        state = hf.train()
-    seconds = time.monotonic() - started
-    trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
-    _clean(model, hf, trainer)
+    start, broken = checkpoints.latest(folder)
+    for told in broken:
+        listener.say(told)
+    earlier = start.seconds if start else 0.0
+    length = sum(map(len, train["input_ids"])) / len(train)
+    _replace_callbacks(hf, Report(listener, length), Keeper(folder, CHECKPOINT_SECONDS, earlier))
+    began = time.monotonic()
+    try:
+        with compact_head():
+            state = hf.train(resume_from_checkpoint=str(start.path) if start else None)
+    finally:
+        # Whatever happened, the model may be taken up again with another batch size.
+        trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
+        _clean(model, hf, trainer)
+    seconds = earlier + time.monotonic() - began
     return Fitted(seconds, state.global_step, too_long, trainable)
 
 
-def _sft(  # noqa: PLR0913
+def _trainer(  # noqa: PLR0913
     model: Any,  # noqa: ANN401
     codec: Codec,
     trainer: TrainerConfig,
@@ -78,36 +101,31 @@ def _sft(  # noqa: PLR0913
     folder: Path,
     data: tuple[Any, Any],
 ) -> Trainer:
-    from trl.trainer.sft_trainer import SFTTrainer
+    given = {
+        "model": model,
+        "train_dataset": data[0],
+        "eval_dataset": data[1],
+        "processing_class": codec.tokenizer,
+    }
+    if codec.family == "causal":
+        from trl.trainer.sft_trainer import SFTTrainer
 
-    return SFTTrainer(
-        model=model,
-        args=settings.sft_config(trainer, seed, folder),
-        train_dataset=data[0],
-        eval_dataset=data[1],
-        processing_class=codec.tokenizer,
-    )
+        made = steady(SFTTrainer, seed)(args=settings.sft_config(trainer, seed, folder), **given)
+    else:
+        from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer
 
-
-def _seq2seq(  # noqa: PLR0913
-    model: Any,  # noqa: ANN401
-    codec: Codec,
-    trainer: TrainerConfig,
-    seed: int,
-    folder: Path,
-    data: tuple[Any, Any],
-) -> Trainer:
-    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer
-
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return Seq2SeqTrainer(
-        model=model,
-        args=settings.seq2seq_arguments(trainer, seed, folder),
-        data_collator=DataCollatorForSeq2Seq(codec.tokenizer, model=base),
-        train_dataset=data[0],
-        eval_dataset=data[1],
-        processing_class=codec.tokenizer,
-    )
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        made = steady(token_mean(Seq2SeqTrainer), seed)(
+            args=settings.seq2seq_arguments(trainer, seed, folder),
+            data_collator=DataCollatorForSeq2Seq(codec.tokenizer, model=base),
+            **given,
+        )
+    if hasattr(model, "peft_config"):
+        # PEFT would ask the hub whether the vocabulary was changed; no run changes it.
+        model.save_pretrained = partial(
+            type(model).save_pretrained, model, save_embedding_layers=False
+        )
+    return made
 
 
 def _preflight(
@@ -130,12 +148,13 @@ def _preflight(
     return preflight.check(chosen, rows, collate, codec)
 
 
-def _replace_callbacks(hf: Trainer, listener: Listener) -> None:
+def _replace_callbacks(hf: Trainer, *ours: TrainerCallback) -> None:
     from transformers import PrinterCallback, ProgressCallback
 
     for spoken in (PrinterCallback, ProgressCallback):
         hf.remove_callback(spoken)
-    hf.add_callback(Report(listener))
+    for callback in ours:
+        hf.add_callback(callback)
 
 
 def _clean(model: Any, hf: Trainer, trainer: TrainerConfig) -> None:  # noqa: ANN401

@@ -32,10 +32,13 @@ def _shared(trainer: TrainerConfig, seed: int, folder: Path) -> dict[str, Any]:
     own = trainer.model_dump(exclude={"max_length", *trainer.others})
     if own["max_steps"] is None:
         own["max_steps"] = -1  # HF's word for: as many as the epochs have
+    if own["save_steps"] is None:
+        own.pop("save_steps")  # checkpoints are asked for by the clock
     return {
         **own,
         "eval_strategy": "epoch" if trainer.eval_steps is None else "steps",
-        "save_strategy": "no",
+        "save_total_limit": 2,  # the newest, and the one before it
+        "save_strategy": "no" if trainer.save_steps is None else "steps",
         "bf16": on_gpu and not trainer.others.get("fp16", False),
         **trainer.others,
         "output_dir": str(folder / "checkpoints"),

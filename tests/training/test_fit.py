@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 
@@ -31,10 +33,19 @@ def trainer(**changes) -> TrainerConfig:
 
 class Heard:
     def __init__(self) -> None:
+        self.said: list[str] = []
+        self.begun: list[tuple[int, int]] = []
         self.steps: list[int] = []
         self.losses: list[float] = []
 
-    def step(self, done: int, total: int) -> None:
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def begin(self, done: int, total: int) -> None:
+        self.begun.append((done, total))
+
+    def step(self, done: int, figures: Mapping[str, float]) -> None:
+        assert figures["tokens_per_second"] > 0
         self.steps.append(done)
 
     def metrics(self, step: int, metrics: dict[str, float]) -> None:

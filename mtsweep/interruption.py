@@ -1,0 +1,31 @@
+"""Whether somebody asked this process to stop; steps and batches look, and end in good order."""
+
+from __future__ import annotations
+
+import threading
+
+_asked = threading.Event()
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ends a run that can be resumed; no :class:`Exception`, so that nobody takes it for one."""
+
+
+def ask() -> None:
+    """Ask to stop at the next step; safe in a signal handler and from any thread."""
+    _asked.set()
+
+
+def asked() -> bool:
+    """Whether somebody asked."""
+    return _asked.is_set()
+
+
+def check() -> None:
+    """Stop here, if somebody asked.
+
+    Raises:
+        Interrupted: then.
+    """
+    if _asked.is_set():
+        raise Interrupted

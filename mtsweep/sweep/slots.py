@@ -1,0 +1,50 @@
+"""Device slots: where workers run, and the environment that keeps them out of each other's way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtsweep import device
+from mtsweep.config import SweepConfig
+from mtsweep.errors import UserError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one worker."""
+
+    name: str
+    """``cuda:1`` or ``cpu``, for people."""
+    environment: Mapping[str, str]
+    """What the worker's environment has beside the parent's."""
+
+
+def slots(config: SweepConfig) -> list[Slot]:
+    """Every place for a worker; torch is not imported.
+
+    Raises:
+        UserError: if a GPU is asked for that is not there.
+    """
+    visible = list(device.gpus())
+    if config.devices is not None:
+        for number in config.devices:
+            if number >= len(visible):
+                raise UserError(
+                    f"sweep.devices: there is no GPU {number}; "
+                    f"{len(visible)} are visible, counted from 0"
+                )
+        visible = [visible[number] for number in config.devices]
+    if visible:
+        return [
+            Slot(f"cuda:{number}", {"CUDA_VISIBLE_DEVICES": gpu.id})
+            for number, gpu in enumerate(visible)
+        ]
+    if config.workers == 1:
+        return [Slot("cpu", {})]
+    threads = max(1, device.cores() // config.workers)
+    shared = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
+    # Idle threads that spin would take the other workers' cores.
+    shared |= {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+    return [Slot(f"cpu:{number}", shared) for number in range(config.workers)]

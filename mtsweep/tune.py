@@ -1,0 +1,162 @@
+"""From a base model to a tuned one: train now, go on from a checkpoint, or take what is trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtsweep import device
+from mtsweep.errors import RunFailedError
+from mtsweep.models.adapters import adapted
+from mtsweep.models.load import Base
+from mtsweep.plan import Run
+from mtsweep.record import RunFolder, Training
+from mtsweep.tracking import Tracker
+from mtsweep.training import checkpoints, fit
+from mtsweep.watch import Watcher
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned model, on loan."""
+
+    model: Any
+    training: Training
+    weights: Path
+    """Where they are stored: in this run's folder or in that of a run trained the same way."""
+
+
+class TooLargeError(RunFailedError):
+    """Memory did not suffice for a micro-batch; the next start takes a smaller one."""
+
+
+@contextmanager
+def tuned(run: Run, base: Base, tracker: Tracker, watch: Watcher) -> Iterator[Tuned]:
+    """The base model with a run's tuning on it; afterwards the base is as it was.
+
+    Raises:
+        TooLargeError: if memory ran out, and a smaller micro-batch is worth a try.
+        RunFailedError: if the run cannot go on.
+        Interrupted: behind a checkpoint.
+    """
+    lora = run.config.lora
+    earlier = _trained_before(run)
+    borrowed = lora.method != "none"
+    if borrowed and base.digest is None:
+        base.unchanged()
+    with adapted(base, lora, run.config.seed, earlier.trained if earlier else None) as model:
+        if earlier and (training := earlier.training()) and earlier.trained:
+            if earlier != run.folder:
+                watch.say(f"{run.label}: weights of {earlier.id}, which was trained the same way")
+            yield Tuned(model, training, earlier.trained)
+        else:
+            training = _train(run, base, model, tracker, watch)
+            yield Tuned(model, training, _store(model, run, training))
+    if borrowed and not base.unchanged():
+        raise RunFailedError("the base model's weights changed: this is a bug; please report it")
+
+
+def _trained_before(run: Run) -> RunFolder | None:
+    """This run's folder or one with the same training, if trained weights are in it."""
+    for folder in (run.folder, *run.twins):
+        training = folder.training()
+        if training and training.train_id == run.train_id and folder.trained:
+            return folder
+    return None
+
+
+@dataclass
+class _Listener:
+    """Training figures to the run folder, the tracker and the onlooker."""
+
+    run: Run
+    tracker: Tracker
+    watch: Watcher
+
+    def say(self, text: str) -> None:
+        self.watch.say(f"{self.run.label}: {text}")
+
+    def begin(self, done: int, total: int) -> None:
+        for figures in self.run.folder.rewind_metrics(done):
+            kept = {name: value for name, value in figures.items() if name != "step"}
+            self.tracker.log(int(figures["step"]), kept)
+        if done:
+            self.say(f"goes on from step {done} of {total}")
+        self.watch.begin(self.run.label, "train", total)
+        self.watch.advance(done, {})
+
+    def step(self, done: int, figures: Mapping[str, float]) -> None:
+        self.watch.advance(done, {**figures, "memory": device.memory()})
+
+    def metrics(self, step: int, metrics: dict[str, float]) -> None:
+        self.run.folder.log_metrics(step, metrics)
+        self.tracker.log(step, metrics)
+        shown = {key: metrics[key] for key in ("loss", "eval_loss") if key in metrics}
+        self.watch.advance(step, shown)
+
+
+def _train(
+    run: Run,
+    base: Base,
+    model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
+    tracker: Tracker,
+    watch: Watcher,
+) -> Training:
+    adjusted = run.folder.adjusted()
+    trainer = run.config.trainer.model_copy(update=adjusted)
+    data = run.config.data
+    codec = base.codec((data.source_lang, data.target_lang), run.config.prompt)
+    try:
+        fitted = fit(
+            model, codec, run.corpus, trainer, run.config.seed, run.folder.path,
+            _Listener(run, tracker, watch),
+        )  # fmt: skip
+    except Exception as error:
+        if not device.is_out_of_memory(error):
+            raise
+        batch = trainer.per_device_train_batch_size, trainer.gradient_accumulation_steps
+    else:
+        return Training(
+            train_id=run.train_id,
+            seconds=fitted.seconds,
+            steps=fitted.steps,
+            too_long=fitted.too_long,
+            trainable_parameters=fitted.trainable_parameters,
+            adjusted=adjusted,
+        )
+    # Outside of the handler, whose traceback would keep the activations alive.
+    raise _smaller(run, *batch)
+
+
+def _smaller(run: Run, micro: int, accumulation: int) -> RunFailedError:
+    """Halve the micro-batch for the next start; the effective batch stays what it was."""
+    size = next((size for size in range(micro // 2, 0, -1) if micro % size == 0), None)
+    if size is None:
+        return RunFailedError(
+            "out of memory, even with one pair at a time "
+            f"({device.in_use()}): use lora=qlora, trainer.gradient_checkpointing=true, "
+            "a smaller trainer.max_length or a smaller model"
+        )
+    fewer = {
+        "per_device_train_batch_size": size,
+        "gradient_accumulation_steps": accumulation * micro // size,
+    }
+    run.folder.adjust(fewer)
+    return TooLargeError(
+        f"out of memory with {micro} pairs at once; goes on with {size} and "
+        f"{fewer['gradient_accumulation_steps']} accumulation steps (the same effective batch)"
+    )
+
+
+def _store(model: Any, run: Run, training: Training) -> Path:  # noqa: ANN401
+    name = "model" if run.config.lora.method == "none" else "adapter"
+    draft = run.folder.path / f"{name}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    model.save_pretrained(draft)
+    run.folder.keep_weights(draft, name, training)
+    checkpoints.remove(run.folder.path)
+    return run.folder.path / name

@@ -1,0 +1,54 @@
+"""Put on PYTHONPATH by tests: makes training fail in ways that a CPU does not fail by itself.
+
+``TEST_FAULT=oom:4``: more than four examples at once are too many, as CUDA would say it.
+``TEST_FAULT=hang:FILE``: the first training step ever hangs; ``FILE`` remembers that it did.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def _faulty(trainer: Any) -> None:
+    kind, _, told = os.environ["TEST_FAULT"].partition(":")
+    step = trainer.training_step
+
+    def training_step(self: Any, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        import torch
+
+        if kind == "oom" and inputs["input_ids"].shape[0] > int(told):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        if kind == "hang" and not Path(told).exists():
+            Path(told).touch()
+            time.sleep(3600)
+        return step(self, model, inputs, *rest, **named)
+
+    trainer.training_step = training_step
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> Any:
+        if name != "transformers.trainer":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
+            return spec
+        run = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            run(module)
+            _faulty(module.Trainer)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+if os.environ.get("TEST_FAULT"):
+    sys.meta_path.insert(0, _Finder())

@@ -1,0 +1,27 @@
+"""What a worker does for a command, in the process of a test, which can look on and interfere."""
+
+from __future__ import annotations
+
+import io
+
+from mtsweep import plan as plans
+from mtsweep.sweep.wire import Do, Ended, Event, Take, frames
+from mtsweep.sweep.worker import Worker
+from tests.overrides import composed
+
+
+def work(*command: str) -> list[Event]:
+    """Do every run of a command; returns what a parent would have heard."""
+    out = io.BytesIO()
+    worker = Worker("here", out)
+    for group in plans.make(composed(*command)).groups:
+        worker.obey(Take(group))
+        for run in group.runs:
+            worker.obey(Do(run.id))
+    out.seek(0)
+    return [event for event in frames(out) if not isinstance(event, Take | Do)]  # type: ignore[misc]
+
+
+def outcomes(events: list[Event]) -> list[str]:
+    """How each run ended."""
+    return [event.how for event in events if isinstance(event, Ended)]
