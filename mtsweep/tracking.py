@@ -133,6 +133,7 @@ class _Wandb:
                 finish_timeout=_FINISH_SECONDS,
                 save_code=False,
                 x_disable_meta=True,
+                host="hidden",
                 x_disable_stats=True,
             ),
         )
