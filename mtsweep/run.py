@@ -16,6 +16,7 @@ from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.evaluation.generate import Hypothesis, generate, max_new_tokens
 from mtsweep.evaluation.metrics import degeneration, score
+from mtsweep.models.adapters import merged
 from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
@@ -133,7 +134,8 @@ def _translate_and_score(  # noqa: PLR0913
     config, test, codec = run.config, run.corpus.test, _codec(run, base)
     watch.begin(label or run.label, "translate", len(test))
     limit = max_new_tokens(config.decoding, run.corpus.longest_probe, codec)
-    hypotheses, adjusted = _hypotheses(model, codec, test, config.decoding, limit, watch)
+    with merged(model):
+        hypotheses, adjusted = _hypotheses(model, codec, test, config.decoding, limit, watch)
     rows = [_row(pair, said) for pair, said in zip(test, hypotheses, strict=True)]
     folder.write_predictions("test", rows)
     references = [pair.target for pair in test]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mtsweep import interruption
@@ -13,10 +14,12 @@ from mtsweep.data.pairs import Pair
 from mtsweep.models.codec import Codec
 
 if TYPE_CHECKING:
+    import torch
     from transformers import GenerationConfig
 
 _ROOM = 1.25
 _SPARE = 4
+_FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -59,33 +62,103 @@ def generate(
     Returns:
         One hypothesis per source, in the order of ``sources``.
     """
-    import torch
-
     config = _generation_config(model, codec, decoding, limit)
+    causal = codec.family == "causal"
+    search = _greedy if causal and decoding.num_beams == 1 else partial(_search, causal=causal)
     order = sorted(
         range(len(sources)), key=lambda index: len(codec.source_ids(sources[index])), reverse=True
     )
     done: dict[int, Hypothesis] = {}
     for start in range(0, len(order), decoding.batch_size):
-        interruption.check()
         indices = order[start : start + decoding.batch_size]
         batch = codec.tokenizer.pad(
             {"input_ids": [codec.source_ids(sources[index]) for index in indices]},
-            padding_side="left" if codec.family == "causal" else "right",
+            padding_side="left" if causal else "right",
             return_tensors="pt",
         ).to(model.device)
-        with torch.no_grad():
-            # batch x (prompt + new tokens) for a decoder-only model, batch x new tokens otherwise
-            output = model.generate(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                generation_config=config,
-            )
-        skip = batch["input_ids"].shape[1] if codec.family == "causal" else 1
-        for index, ids in zip(indices, output[:, skip:].tolist(), strict=True):
-            done[index] = _hypothesis(ids, codec, config)
-        advance(len(done))
+        for index, ids in search(model, config, batch):
+            done[indices[index]] = _hypothesis(ids, codec, config)
+            advance(len(done))
     return [done[index] for index in range(len(sources))]
+
+
+def _search(
+    model: Any,  # noqa: ANN401
+    config: GenerationConfig,
+    batch: Any,  # noqa: ANN401 - a BatchEncoding
+    *,
+    causal: bool,
+) -> Iterator[tuple[int, list[int]]]:
+    """Place in the batch, and generated ids, of every text; all of them end together."""
+    import torch
+
+    with torch.no_grad():
+        # batch x (prompt + new tokens) for a decoder-only model, batch x new tokens otherwise
+        output = model.generate(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            generation_config=config,
+            stopping_criteria=[_interruptible],
+        )
+    skip = batch["input_ids"].shape[1] if causal else 1
+    yield from enumerate(output[:, skip:].tolist())
+
+
+def _interruptible(input_ids: torch.Tensor, scores: object) -> torch.Tensor:  # noqa: ARG001
+    """A stopping criterion that never stops, but lets an interruption through at each token."""
+    interruption.check()
+    return (input_ids[:, 0] != input_ids[:, 0]).view(-1)
+
+
+def _greedy(
+    model: Any,  # noqa: ANN401
+    config: GenerationConfig,
+    batch: Any,  # noqa: ANN401 - a BatchEncoding
+) -> Iterator[tuple[int, list[int]]]:
+    """The same for greedy search: whenever half of the texts are done, the rest go on alone.
+
+    The keys and values of what was read so far are kept, so nothing is computed twice.
+    """
+    import torch
+
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    prompt, limit = ids.shape[1], config.max_new_tokens or 0
+    ends = torch.tensor(config.eos_token_id, device=ids.device)
+    config = copy.deepcopy(config)
+    config.return_dict_in_generate = True
+    places, cache = torch.arange(len(ids), device=ids.device), None
+    while len(places):
+        config.max_new_tokens = limit - (ids.shape[1] - prompt)
+        with torch.no_grad():
+            output = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                cache=cache,
+                generation_config=config,
+                stopping_criteria=[_half_done(ids.shape[1], ends)],
+            )
+        ids, cache = output.sequences, output.past_key_values
+        out_of_room = ids.shape[1] - prompt >= limit
+        done = torch.isin(ids[:, prompt:], ends).any(1) | out_of_room
+        yield from zip(places[done].tolist(), ids[done, prompt:].tolist(), strict=True)
+        left = (~done).nonzero().view(-1)
+        mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)[left]
+        ids, places = ids[left], places[left]
+        if len(places):
+            cache.batch_select_indices(left)
+
+
+def _half_done(start: int, ends: torch.Tensor) -> Callable[[torch.Tensor, object], torch.Tensor]:
+    """A stopping criterion: half of the rows have an end token at ``start`` or behind it."""
+    import torch
+
+    def stop(input_ids: torch.Tensor, scores: object) -> torch.Tensor:  # noqa: ARG001
+        interruption.check()
+        done = torch.isin(input_ids[:, start:], ends).any(1)
+        half = len(done) > _FEWEST and int(done.sum()) * 2 >= len(done)
+        return torch.ones_like(done) if half else torch.zeros_like(done)
+
+    return stop
 
 
 def _generation_config(

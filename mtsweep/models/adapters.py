@@ -50,6 +50,43 @@ def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> It
         base.model.eval()
 
 
+@contextmanager
+def merged(model: Any) -> Iterator[None]:  # noqa: ANN401 - a PreTrainedModel or a PeftModel
+    """Within it, a float32 model has its update added to its weights, and generates without it.
+
+    Half of the time of a small model's steps is the update's. In other precisions the sum would be
+    rounded, and the model that is scored would not be the one that was trained. Afterwards the
+    weights are the same tensors as before, not the sum with the update taken off again.
+    """
+    layers = _adapted_layers(model)
+    if not layers:
+        yield
+        return
+    kept = [layer.get_base_layer().weight.data for layer in layers]
+    model.merge_adapter(safe_merge=True)  # on copies: what is kept stays as it is
+    try:
+        yield
+    finally:
+        for layer, weight in zip(layers, kept, strict=True):
+            layer.get_base_layer().weight.data = weight
+            layer.merged_adapters.clear()
+
+
+def _adapted_layers(model: Any) -> list[Any]:  # noqa: ANN401
+    """The adapted layers of a model whose update can be merged without loss; else none."""
+    import torch
+    from peft.tuners.lora import Linear
+
+    if not hasattr(model, "peft_config"):
+        return []
+    layers = [module for module in model.modules() if hasattr(module, "merged_adapters")]
+    plain = all(
+        type(layer) is Linear and layer.get_base_layer().weight.dtype == torch.float32
+        for layer in layers
+    )
+    return layers if plain else []
+
+
 def _peft_config(base: Base, lora: LoraConfig) -> Any:  # noqa: ANN401 - peft is imported late
     from peft import LoraConfig as PeftLoraConfig
     from peft import TaskType

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from mtsweep.config import DecodingConfig
+from mtsweep import interruption
+from mtsweep.config import DecodingConfig, LoraConfig
 from mtsweep.data.pairs import Pair
-from mtsweep.evaluation.generate import generate, max_new_tokens
+from mtsweep.evaluation.generate import (
+    _generation_config,
+    _greedy,
+    _hypothesis,
+    _search,
+    generate,
+    max_new_tokens,
+)
+from mtsweep.models.adapters import adapted, merged
 from tests.small import PROMPT, small_base
+
+GREEDY = DecodingConfig(name="greedy")
 
 SOURCES = [
     "Good morning.",
@@ -50,7 +62,7 @@ def test_progress_counts_every_text_once():
     seen: list[int] = []
     decoding = DecodingConfig(name="x", batch_size=2)
     generate(base.model, codec, SOURCES, decoding, limit=2, advance=seen.append)
-    assert seen == [2, 4, 5]
+    assert seen == [1, 2, 3, 4, 5]
 
 
 def test_the_limit_follows_the_longest_known_target_unless_it_is_given():
@@ -71,3 +83,79 @@ def test_the_models_own_sampling_and_beams_are_overruled():
     base.model.generation_config.temperature = 5.0
     base.model.generation_config.num_beams = 4
     assert generate(base.model, codec, SOURCES, decoding, limit=6) == before
+
+
+def _stir(model: torch.nn.Module) -> None:
+    """Make a model that knows nothing say many things, rather than one token for ever."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
+
+
+def test_texts_that_are_done_leave_the_batch_and_change_nothing_for_the_others():
+    base = small_base("tiny_causal")
+    codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
+    _stir(base.model)
+    texts = [f"{'word ' * (1 + number % 5)}{number}" for number in range(24)]
+    batch = codec.tokenizer.pad(
+        {"input_ids": [codec.source_ids(text) for text in texts]},
+        padding_side="left",
+        return_tensors="pt",
+    )
+    config = _generation_config(base.model, codec, GREEDY, 20)
+    # A model that knows nothing rarely stops; with every ninth token as an end it does, here and
+    # there, and some texts reach the limit.
+    config.eos_token_id = list(range(0, 2048, 9))
+    together = dict(_search(base.model, config, batch, causal=True))
+    apart = dict(_greedy(base.model, config, batch))
+    said = [
+        [_hypothesis(ids[place], codec, config) for place in range(len(texts))]
+        for ids in (together, apart)
+    ]
+    assert said[0] == said[1]
+    assert len({hypothesis.tokens for hypothesis in said[0]}) > 3
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_a_merged_update_says_the_same_and_leaves_the_very_same_weights(dora):
+    lora = LoraConfig(method="lora", r=4, use_dora=dora)
+    base = small_base("tiny_causal", lora)
+    _stir(base.model)
+    codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
+    texts = [f"word {number}" for number in range(6)]
+    before = {name: (tensor, tensor.clone()) for name, tensor in base.model.state_dict().items()}
+    with adapted(base, lora, 1, None) as model:
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "lora_B" in name:
+                    parameter.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
+        apart = generate(model, codec, texts, GREEDY, 12)
+        with merged(model):
+            assert any(getattr(module, "merged", False) for module in model.modules())
+            assert generate(model, codec, texts, GREEDY, 12) == apart
+        assert generate(model, codec, texts, GREEDY, 12) == apart
+    untouched = generate(base.model, codec, texts, GREEDY, 12)
+    assert untouched != apart
+    for name, tensor in base.model.state_dict().items():
+        old, copy = before[name]
+        assert tensor.data_ptr() == old.data_ptr()
+        assert tensor.equal(copy)
+
+
+def test_a_model_in_4_bits_is_never_merged():
+    lora = LoraConfig(method="lora", r=4, load_in_4bit=True)
+    base = small_base("tiny_causal", lora)
+    with adapted(base, lora, 1, None) as model, merged(model):
+        assert not any(getattr(module, "merged", False) for module in model.modules())
+
+
+def test_an_interruption_ends_a_search_at_its_next_token():
+    base = small_base("tiny_causal")
+    codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
+    interruption.ask()
+    try:
+        with pytest.raises(interruption.Interrupted):
+            generate(base.model, codec, ["word"], GREEDY, 12)
+    finally:
+        interruption._asked.clear()
