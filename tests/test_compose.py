@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mtsweep import compose as compose_module
 from mtsweep.cli import help_text, run
 from mtsweep.compose import groups
 from mtsweep.errors import ConfigError, Problem, UserError
@@ -231,3 +232,33 @@ def test_neither_help_nor_a_plan_imports_a_heavy_library(here, said):
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lora.r=2,4", "seed=1,2"],
+        ["trainer.learning_rate=1e-3,0.002", "lora.target_modules=[q_proj,v_proj],all-linear"],
+        ["model=tiny_causal,smollm2", "data.size=10,20"],
+        ["data.domains=[travel],null", "decoding.num_beams=1,2", "lora=lora,none"],
+        ["experiment=lora_rank", "seed=3,4", "prompt.template='{text} =','{text} in {target}:'"],
+        ["sweep.name=mine", "output_dir=one,two", "trainer.optim=adafactor,adamw_torch"],
+        ["model.revision=12,abc", "~trainer.weight_decay", "seed=1,2"],
+    ],
+)
+def test_runs_composed_together_are_what_hydra_composes_one_by_one(arguments, monkeypatch):
+    together = composed("-m", *arguments)
+    monkeypatch.setattr(compose_module, "_plain_value", lambda _text: None)
+    assert composed("-m", *arguments) == together
+    assert len(together) > 1
+
+
+def test_a_thousand_runs_are_composed_once():
+    loads = []
+    real = compose_module._without_references
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            compose_module, "_without_references", lambda made: loads.append(made) or real(made)
+        )
+        assert len(composed("-m", "seed=range(0,200)", "lora.r=1,2,3,4,5")) == 1000
+    assert len(loads) == 1

@@ -33,19 +33,20 @@ class LocalLauncher(Launcher):
         self.config = config
 
     def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+        self,
+        job_overrides: Sequence[Sequence[str]],
+        initial_job_idx: int,  # noqa: ARG002 - runs are named by content, not counted
     ) -> Sequence[JobReturn]:
         """Run the jobs; their results are records, so nothing is returned to Hydra."""
-        composed = []
-        for number, overrides in enumerate(job_overrides, start=initial_job_idx):
-            job = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-            OmegaConf.set_readonly(job, value=False)
-            with open_dict(job):
-                job.hydra.job.id = str(number)
-                job.hydra.job.num = number
-            composed.append(job)
-        self.task.collect(composed, job_overrides)
+        self.task.compose_all(self._compose, job_overrides)
         return []
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        job = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        OmegaConf.set_readonly(job, value=False)
+        with open_dict(job):
+            job.hydra.job.id = job.hydra.job.num = 0
+        return job
 
 
 class GridSweeper(BasicSweeper):
