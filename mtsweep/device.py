@@ -153,6 +153,19 @@ def memory() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def room() -> int | None:
+    """Bytes that a worker can have: of the smallest visible GPU, or of the host; without torch."""
+    if found := gpus():
+        return min(gpu.total for gpu in found)
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.is_file():
+        return None
+    for line in meminfo.read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the device or on the host."""
     import torch

@@ -20,9 +20,10 @@ from mtsweep.compose import Job
 from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.errors import ConfigError, Problem, UserError
+from mtsweep.estimate import Estimate, corrected, estimate, kind
 from mtsweep.models import families
 from mtsweep.models.locate import Located, locate
-from mtsweep.record import RunFolder
+from mtsweep.record import Record, RunFolder, records
 
 RunState = Literal["finished", "resumable", "failed", "new"]
 
@@ -54,8 +55,10 @@ class Run:
     base_folder: RunFolder
     state: RunState = "new"
     """Where it stood when the plan was made."""
-    seconds: float = 0.0
-    """Estimated, for training and scoring."""
+    guess: Estimate = Estimate(0, 0.0, 0)
+    """What it will take, by its configuration alone."""
+    estimate: Estimate = Estimate(0, 0.0, 0)
+    """The same, corrected by what finished runs of the model took."""
     twins: tuple[RunFolder, ...] = ()
     """Of runs with the same training: their trained weights may be taken over."""
 
@@ -137,6 +140,9 @@ def _looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
     known = [replace(run, state=_state(run.folder, base_there=bases[run.base_id])) for run in runs]
     if all(run.finished for run in known):
         return tuple(known)
+    past: dict[tuple[str, ...], list[Record]] = {}
+    for _, record in records(folder):
+        past.setdefault(kind(record.config), []).append(record)
     trained: dict[str, dict[str, RunFolder]] = {}
     for path in folder.glob("*/trained.json"):
         run_folder = RunFolder(path.parent)
@@ -144,7 +150,14 @@ def _looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
             trained.setdefault(told.train_id, {})[run_folder.id] = run_folder
     for run in known:
         trained.setdefault(run.train_id, {})[run.id] = run.folder
-    return tuple(replace(run, twins=_others(trained[run.train_id], run)) for run in known)
+    return tuple(
+        replace(
+            run,
+            twins=_others(trained[run.train_id], run),
+            estimate=corrected(run.guess, past.get(kind(run.config.model_dump()), [])),
+        )
+        for run in known
+    )
 
 
 def _others(folders: Mapping[str, RunFolder], run: Run) -> tuple[RunFolder, ...]:
@@ -247,6 +260,7 @@ def identify(job: Job) -> Run:
         base_id=base_id,
         folder=RunFolder(runs / run_id),
         base_folder=RunFolder(runs / base_id),
+        guess=estimate(config, located.config, corpus),
     )
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mtsweep.plan import Plan, Run
 from mtsweep.sweep.wire import Advanced, Began, Event, Said, Told
+from mtsweep.terminal import clock
 
 _PLAIN_SECONDS = 15.0
 _SHOWN = 12
@@ -111,7 +112,7 @@ class LiveTable:
                 f"{stage.done}/{stage.total}" if stage.total else "",
                 _figure(figures.get("loss"), "{:.3f}"),
                 _figure(figures.get("tokens_per_second"), "{:.0f}"),
-                _clock(stage.left),
+                "" if stage.left is None else clock(stage.left),
                 _figure(figures.get("memory", 0.0) / 2**30 or None, "{:.1f} GiB"),
             )
         waiting = [Text(f"{self.waiting} more wait", style="dim")] if self.waiting > 0 else []
@@ -169,11 +170,3 @@ class Plain:
 
 def _figure(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    whole = int(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

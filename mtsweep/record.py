@@ -87,6 +87,8 @@ class Record(BaseModel):
     environment: dict[str, Any]
     adjusted: dict[str, int] = {}
     """Values that the run had to change by itself (out of memory), and what it changed them to."""
+    estimate: dict[str, float] = {}
+    """Memory (bytes) and seconds that were expected, by the configuration alone."""
 
 
 @dataclass(frozen=True)

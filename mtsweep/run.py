@@ -67,6 +67,8 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
             ),
             environment=_environment(base, tracker),
             adjusted={**training.adjusted, **scored.adjusted},
+            # Of a whole run alone: the seconds of one that took weights over mean nothing.
+            estimate=run.guess.told() if trained_here else {},
         )
     except BaseException:
         tracker.finish(None, [])

@@ -53,7 +53,15 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
         ("device", f"{device.describe()}, {_precision(plan)}"),
         ("tracking", ", ".join(names[mode] for mode in sorted(modes))),
         ("output", str(Path(config.output_dir).absolute())),
+        *_each("note", [_too_large(run) for run in too_large(plan)]),
     ]
+
+
+def _too_large(run: Run) -> str:
+    return (
+        f"{run.label} needs about {run.estimate.memory / 2**30:.1f} GiB, more than there is; "
+        "lora=qlora, trainer.gradient_checkpointing=true or a smaller batch need less"
+    )
 
 
 def _each(name: str, values: list[str]) -> list[tuple[str, str]]:
@@ -191,13 +199,45 @@ def _short(path: str) -> str:
 
 
 def planned(out: Console, plan: Plan) -> None:
-    """What a sweep would do: every run, its state, and the group it belongs to."""
+    """What a sweep would do: every run, its state and group, and what it is expected to take."""
     group_of = {run.id: number for number, group in enumerate(plan.groups, 1) for run in group.runs}
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("id", "run", "state", "group"):
         shown.add_column(heading, overflow="fold")
+    for heading in ("memory", "time", "disk"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    room = device.room()
+    todo = [run for run in plan.runs if run.id in group_of]
     for run in plan.runs:
-        shown.add_row(run.id, Text(run.label), run.state, str(group_of.get(run.id, "")))
+        cells = ["", "", ""]
+        if run.id in group_of:
+            fits = "" if room is None or run.estimate.memory <= room else " (too much)"
+            cells = [
+                f"{run.estimate.memory / 2**30:.1f} GiB{fits}",
+                clock(run.estimate.seconds),
+                f"{run.estimate.disk / 2**20:.1f} MiB",
+            ]
+        shown.add_row(run.id, Text(run.label), run.state, str(group_of.get(run.id, "")), *cells)
     out.print(shown)
-    missing = len(group_of)
-    out.print(f"\n{len(plan.runs)} runs, {missing} to do in {len(plan.groups)} groups")
+    seconds = sum(run.estimate.seconds for run in todo)
+    disk = sum(run.estimate.disk for run in todo)
+    out.print(
+        f"\n{len(plan.runs)} runs, {len(todo)} to do in {len(plan.groups)} groups: about "
+        f"{clock(seconds)} of work on one worker, {disk / 2**20:.1f} MiB of disk"
+    )
+    told = f"{room / 2**30:.1f} GiB of memory there" if room else "memory unknown"
+    out.print(Text(f"estimates, corrected by finished runs of a model; {told}", style="dim"))
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def too_large(plan: Plan) -> list[Run]:
+    """Runs of a plan that are not expected to fit into memory."""
+    room = device.room()
+    todo = [run for group in plan.groups for run in group.runs]
+    return [run for run in todo if room is not None and run.estimate.memory > room]

@@ -17,6 +17,8 @@ os.environ.update(
     WANDB_MODE="offline",
     TOKENIZERS_PARALLELISM="false",
 )
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers would fight over the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 for key in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "CI"):
     os.environ.pop(key, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtsweep.record import Cost, Degeneration, Record
 from mtsweep.scores import Score
+from tests.overrides import config
 
 
 def score(value: float = 30.0) -> Score:
@@ -22,7 +23,7 @@ def record(run_id: str = "0123456789ab", kind: str = "run", **changes) -> Record
         "id": run_id,
         "train_id": "ba9876543210" if kind == "run" else None,
         "kind": kind,
-        "config": {"seed": 42},
+        "config": config().model_dump(mode="json"),
         "scores": {"bleu": score(31.5), "chrf": score(55.0)},
         "base_scores": {"bleu": score(30.0), "chrf": score(50.0)},
         "degeneration": Degeneration(stopped=0.98, repeated_4grams=0.01, length_ratio=1.02),

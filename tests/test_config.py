@@ -2,9 +2,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from mtsweep import config as schema
 from mtsweep.cli import help_text
 from mtsweep.config import MISSING, RunConfig, known_keys, unknown, validate
+from mtsweep.config.checks import OURS
 from mtsweep.errors import ConfigError, Problem
 from tests.overrides import CONF, GIVEN, SHIPPED, composed, config, option, problems_of, values
 
@@ -144,15 +144,15 @@ def test_a_template_without_its_fields_is_told_with_the_fields_as_they_are_writt
     assert [words for words in told if words not in problem.complaint] == []
 
 
-@pytest.mark.parametrize("name", sorted(schema._OURS))
+@pytest.mark.parametrize("name", sorted(OURS))
 def test_a_trainer_field_that_mtsweep_owns_is_refused_with_what_to_use_instead(name):
     [problem] = problems_of({f"trainer.{name}": "x"})
-    assert problem == Problem(f"trainer.{name}", schema._OURS[name])
+    assert problem == Problem(f"trainer.{name}", OURS[name])
 
 
 def test_the_owned_fields_are_true_trainer_fields():
-    assert {"report_to", "output_dir", "seed", "hub_token"} <= set(schema._OURS)
-    assert {f"trainer.{name}" for name in schema._OURS} <= set(known_keys())
+    assert {"report_to", "output_dir", "seed", "hub_token"} <= set(OURS)
+    assert {f"trainer.{name}" for name in OURS} <= set(known_keys())
 
 
 def test_a_field_of_the_causal_trainer_is_refused_for_an_encoder_decoder():

@@ -19,6 +19,30 @@ from mtsweep.errors import UserError
 from mtsweep.models import smollm2
 
 TINY_VERSION = "2"
+TINY: dict[str, dict[str, Any]] = {
+    "llama": {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 1024,
+        "tie_word_embeddings": True,
+    },
+    "m2m_100": {
+        "d_model": 64,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 128,
+        "decoder_ffn_dim": 128,
+        "encoder_layerdrop": 0.0,  # with two layers, dropping both would leave nothing to train
+        "decoder_layerdrop": 0.0,
+        "max_position_embeddings": 1024,
+    },
+}
+"""Sizes of the tiny models, by architecture."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +54,7 @@ class Located:
     revision: str
     """Commit on the hub, or a fingerprint of the content: part of the run id."""
     config: dict[str, Any]
-    """``config.json``; empty for embedded models, which are made on first use."""
+    """``config.json``, or of an embedded model the sizes in it."""
     tokenizer_config: dict[str, Any]
 
 
@@ -56,12 +80,15 @@ def _located(model: ModelConfig) -> Located | UserError:
 
 def _find(model: ModelConfig) -> Located:
     if model.source == "smollm2":
-        return Located(model.name, smollm2.REVISION, {"model_type": "llama"}, {})
+        return Located(model.name, smollm2.REVISION, smollm2.SHAPE, {})
     if model.source == "tiny":
         book = json.dumps(phrases(), sort_keys=True).encode()
         version = hashlib.sha256(TINY_VERSION.encode() + book).hexdigest()[:12]
         architecture = "llama" if model.kind == "causal" else "m2m_100"
-        return Located(model.name, version, {"model_type": architecture}, {})
+        sizes = {"vocab_size": 2048, "is_encoder_decoder": architecture == "m2m_100"}
+        return Located(
+            model.name, version, {"model_type": architecture, **sizes, **TINY[architecture]}, {}
+        )
     folder = Path(model.name).expanduser()
     if folder.is_dir():
         return _in_folder(folder)

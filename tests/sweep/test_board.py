@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtsweep import plan as plans
+from mtsweep.estimate import Estimate
 from mtsweep.plan import Group, Run
 from mtsweep.sweep.board import Board
 from tests.overrides import job
@@ -21,7 +22,12 @@ def groups(run: Run, sizes: list[int]) -> list[Group]:
     return [
         Group(
             tuple(
-                replace(run, id=f"{number}-{place}", train_id=f"{number}-{place}", seconds=10.0)
+                replace(
+                    run,
+                    id=f"{number}-{place}",
+                    train_id=f"{number}-{place}",
+                    estimate=Estimate(0, 10.0, 0),
+                )
                 for place in range(size)
             )
         )

@@ -1,0 +1,71 @@
+"""What one section must not say in the company of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mtsweep import arguments
+from mtsweep.config.keys import known_keys, unknown
+from mtsweep.config.run import RunConfig
+
+
+def must_be_given(key: str) -> str:
+    """Complaint about a key without a value, with an example where there is one."""
+    example = _EXAMPLES.get(key)
+    return f"must be given: {key}={example}" if example else "must be given"
+
+
+_EXAMPLES = {
+    "model.name": "owner/name",
+    "data.source_lang": "eng_Latn",
+    "data.target_lang": "spa_Latn",
+    "data.train_file": "pairs.jsonl",
+    "data.package": "django",
+}
+
+
+def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Key and complaint of everything that does not go together."""
+    yield from _trainer_checks(config)
+    if config.lora.load_in_4bit and config.lora.method == "none":
+        yield (
+            "lora.load_in_4bit",
+            "4-bit weights cannot be trained whole; use lora=qlora or load_in_4bit=false",
+        )
+    for key, source in (("train_file", "files"), ("package", "gettext")):
+        if config.data.source == source and getattr(config.data, key) is None:
+            yield f"data.{key}", must_be_given(f"data.{key}")
+    if config.data.dev_file and not config.data.test_file:
+        yield "data.test_file", "a dev file without a test file: give data.test_file as well"
+
+
+def _trainer_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
+    kind = config.model.kind
+    fields = arguments.fields(kind)
+    trained_by = arguments.TRAINER_CLASS[kind]
+    for name, value in config.trainer.others.items():
+        key = f"trainer.{name}"
+        if name in OURS:
+            yield key, OURS[name]
+        elif name not in fields:
+            other: arguments.Kind = "seq2seq" if kind == "causal" else "causal"
+            if name in arguments.fields(other):
+                yield key, f"is no field of {trained_by}, which trains this {kind} model"
+            else:
+                yield key, unknown(key, known_keys(kind))
+        elif complaint := fields[name].complaint(value):
+            yield key, complaint
+
+
+OURS = {
+    "output_dir": "is the run's own folder; set output_dir instead",
+    "seed": "is shared by the whole run; set seed instead",
+    "report_to": "is set by the tracking group; use tracking=wandb or tracking=none",
+    "run_name": "is set by the tracking group",
+    "auto_find_batch_size": "would change the effective batch in silence; set "
+    "trainer.per_device_train_batch_size and trainer.gradient_accumulation_steps",
+    "push_to_hub": "nothing is published by a run",
+    "hub_token": "a token has no place in a configuration; use `hf auth login`",
+    "use_cpu": "the device is chosen by the machine; set CUDA_VISIBLE_DEVICES= for the CPU",
+}
+"""TrainingArguments fields that mtsweep sets itself, and what to use instead."""

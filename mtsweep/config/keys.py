@@ -1,0 +1,39 @@
+"""Every key that may be set, and what a key that does not exist may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import get_args
+
+from pydantic import BaseModel
+
+from mtsweep import arguments
+from mtsweep.config.run import RunConfig
+
+
+def known_keys(kind: arguments.Kind | None = None) -> list[str]:
+    """Every dotted key that may be set; trainer fields of ``kind``, or of both kinds."""
+    keys = list(_keys(RunConfig, ""))
+    for each in (kind,) if kind else get_args(arguments.Kind):
+        keys.extend(f"trainer.{name}" for name in arguments.fields(each))
+    return list(dict.fromkeys(keys))
+
+
+def _keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def unknown(key: str, known: list[str] | None = None) -> str:
+    """Complaint about a key that does not exist, with the nearest that does."""
+    known = known or known_keys()
+    meant = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+    if not meant:
+        leaves = {candidate.rpartition(".")[2]: candidate for candidate in reversed(known)}
+        near = difflib.get_close_matches(key.rpartition(".")[2], list(leaves), n=1, cutoff=0.75)
+        meant = [leaves[leaf] for leaf in near]
+    return f"no such key; did you mean {meant[0]}?" if meant else "no such key; see --help"

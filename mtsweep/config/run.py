@@ -1,0 +1,32 @@
+"""One run, whole."""
+
+from __future__ import annotations
+
+from pydantic import NonNegativeInt
+
+from mtsweep.config.data import DataConfig
+from mtsweep.config.lora import LoraConfig
+from mtsweep.config.model import ModelConfig
+from mtsweep.config.prompt import PromptConfig
+from mtsweep.config.scoring import DecodingConfig, EvaluationConfig, TrackingConfig
+from mtsweep.config.section import Section
+from mtsweep.config.sweep import SweepConfig
+from mtsweep.config.trainer import TrainerConfig
+
+
+class RunConfig(Section):
+    """One run, whole."""
+
+    model: ModelConfig
+    data: DataConfig
+    lora: LoraConfig
+    trainer: TrainerConfig
+    prompt: PromptConfig
+    decoding: DecodingConfig
+    evaluation: EvaluationConfig
+    tracking: TrackingConfig
+    sweep: SweepConfig = SweepConfig()
+    seed: NonNegativeInt = 42
+    """Seed of initialisation, dropout and data order."""
+    output_dir: str = "."
+    """Folder that gets ``runs/`` and ``sweeps/``."""

@@ -1,0 +1,45 @@
+"""How translations are generated and scored, and where the figures are mirrored."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from mtsweep.config.section import Section
+
+
+class DecodingConfig(Section):
+    """How translations are generated (``conf/decoding/``); HF GenerationConfig's own names."""
+
+    name: str
+    num_beams: PositiveInt = 1
+    max_new_tokens: PositiveInt | None = None
+    """Generated tokens at most; null takes a quarter more than the longest target of the first
+    1,000 training pairs (before ``data.size``) has."""
+    repetition_penalty: PositiveFloat = 1.0
+    no_repeat_ngram_size: NonNegativeInt = 0
+    batch_size: PositiveInt = 100
+    """Segments generated at once."""
+
+
+Metric = Literal["bleu", "chrf"]
+
+
+class EvaluationConfig(Section):
+    """What is scored (``conf/evaluation/``)."""
+
+    name: str
+    metrics: tuple[Metric, ...] = get_args(Metric)
+    samples: NonNegativeInt = 10
+    """Segments shown in the sample table of the tracker."""
+
+
+class TrackingConfig(Section):
+    """Where the figures are mirrored (``conf/tracking/``)."""
+
+    name: Literal["wandb", "none"]
+    mode: Literal["auto", "online", "offline"] = "auto"
+    """``auto`` is online where a W&B key is found, else offline."""
+    project: str = "mtsweep"
+    entity: str | None = None

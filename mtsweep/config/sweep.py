@@ -1,0 +1,32 @@
+"""What concerns a whole command."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from mtsweep.config.section import Section, Text
+
+
+class SweepConfig(Section):
+    """What concerns a whole command rather than one run."""
+
+    name: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
+    """Folder under ``sweeps/`` and W&B group; null makes one from the runs."""
+    devices: tuple[NonNegativeInt, ...] | None = None
+    """GPUs by their number, a worker on each; null takes all that are visible, or else the CPU."""
+    workers: PositiveInt = 1
+    """Workers on a CPU; its cores are shared out among them."""
+    on_error: Literal["continue", "stop"] = "continue"
+    """Whether the other runs go on when one has failed."""
+    retries: NonNegativeInt = 1
+    """How often a run is taken up again after its worker died or hung."""
+    timeout: PositiveFloat | None = None
+    """Minutes after which a run counts as hung; null waits without end."""
+    limit: PositiveInt | None = None
+    """Unfinished runs to do now, at most; null does all."""
+    only: tuple[Text, ...] | None = None
+    """Runs to do now: their ids (or beginnings of ids) or states (new, resumable, failed)."""
+    dry_run: bool = False
+    """Print the plan and start nothing."""

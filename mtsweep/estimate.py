@@ -1,0 +1,172 @@
+"""What a run will take, before it is started: memory, seconds, disk. Without torch.
+
+Parameters are counted from the model's configuration; what training adds follows Korthikanti et al.
+2022 (activations: 34 bytes a token, layer and hidden unit in 16 bits, without attention matrices).
+Finished runs of the same model correct both figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from mtsweep import device
+from mtsweep.config import RunConfig
+from mtsweep.data.pairs import Corpus
+from mtsweep.record import Record
+
+_CHARACTERS_PER_TOKEN = 3.0
+_ACTIVATION_BYTES = 17
+"""Per token, layer, hidden unit, and byte of precision."""
+_PROCESS_BYTES = 450 << 20
+"""Of libraries in a CPU process; a GPU's allocator does not see them."""
+_FLOPS = {"cpu": 6e10, "gpu": 4e13}
+"""Sustained in training: per core of a CPU, or of a GPU. Finished runs tell better."""
+_DECODING = 8.0
+"""How much slower a token is generated than read."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of a model."""
+
+    linear: int
+    """Parameters of the layers that are quantised and adapted."""
+    embedding: int
+    layers: int
+    hidden: int
+    vocabulary: int
+    sides: int
+    """Sum of inputs and outputs of every adapted layer: parameters of an update of rank 1."""
+
+    @property
+    def parameters(self) -> int:
+        """All of them."""
+        return self.linear + self.embedding
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is expected to take."""
+
+    memory: int
+    """Bytes at the peak, on the device."""
+    seconds: float
+    """For training and scoring."""
+    disk: int
+    """Bytes that stay in the run folder."""
+
+    def told(self) -> dict[str, float]:
+        """What a record keeps, to be held against what the run took."""
+        return {"memory": self.memory, "seconds": round(self.seconds, 3)}
+
+
+def shape(config: Mapping[str, Any]) -> Shape:
+    """Count parameters from a model's ``config.json``."""
+    hidden = int(config.get("hidden_size") or config.get("d_model") or 512)
+    vocabulary = int(config.get("vocab_size") or 32000)
+    if config.get("is_encoder_decoder"):
+        blocks = _encoder_decoder(config, hidden)
+    else:
+        blocks = _decoder(config, hidden)
+    tied = config.get("tie_word_embeddings", True)
+    return Shape(
+        linear=sum(rows * columns for rows, columns in blocks),
+        embedding=vocabulary * hidden * (1 if tied else 2),
+        layers=_layers(config),
+        hidden=hidden,
+        vocabulary=vocabulary,
+        sides=sum(rows + columns for rows, columns in blocks),
+    )
+
+
+def _layers(config: Mapping[str, Any]) -> int:
+    if config.get("is_encoder_decoder"):
+        return int(config.get("encoder_layers", 6)) + int(config.get("decoder_layers", 6))
+    return int(config.get("num_hidden_layers", 12))
+
+
+def _decoder(config: Mapping[str, Any], hidden: int) -> list[tuple[int, int]]:
+    heads = int(config.get("num_attention_heads", 8))
+    inner = int(config.get("intermediate_size") or 4 * hidden)
+    size = int(config.get("head_dim") or hidden // heads)
+    keys = size * int(config.get("num_key_value_heads") or heads)
+    layer = [(hidden, size * heads), (hidden, keys), (hidden, keys), (size * heads, hidden)]
+    return (layer + [(hidden, inner)] * 3) * _layers(config)
+
+
+def _encoder_decoder(config: Mapping[str, Any], hidden: int) -> list[tuple[int, int]]:
+    found = []
+    for side, attentions in (("encoder", 1), ("decoder", 2)):
+        inner = int(config.get(f"{side}_ffn_dim") or 4 * hidden)
+        layer = [(hidden, hidden)] * (4 * attentions) + [(hidden, inner)] * 2
+        found.extend(layer * int(config.get(f"{side}_layers", 6)))
+    return found
+
+
+def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Estimate:
+    """What a run will take, by its configuration alone.
+
+    Args:
+        config: Of the run.
+        model: The model's ``config.json``.
+        corpus: Its pairs; lengths are guessed from their characters.
+    """
+    size, lora, trainer = shape(model), config.lora, config.trainer
+    on_gpu = bool(device.gpus())
+    whole = lora.method == "none"
+    wide = config.model.dtype == "float32" or (config.model.dtype == "auto" and not on_gpu)
+    bytes_each = 4 if wide or (whole and config.model.dtype == "auto") else 2
+    trained = size.parameters if whole else lora.r * size.sides
+    weights = bytes_each * size.parameters
+    if lora.load_in_4bit:
+        weights = bytes_each * size.embedding + int(0.53 * size.linear)
+    update = trained * ((0 if whole else 4) + 4 + 8)  # weights of the update, gradients, Adam
+    length = _length(corpus, trainer.max_length)
+    tokens = trainer.per_device_train_batch_size * length
+    kept = 1 if trainer.gradient_checkpointing else size.layers
+    activations = int(_ACTIVATION_BYTES * bytes_each * tokens * size.hidden * kept)
+    logits = int(2 * 4 * tokens / 2 * size.vocabulary)
+    memory = weights + update + activations + logits + (0 if on_gpu else _PROCESS_BYTES)
+    steps = trainer.max_steps or trainer.num_train_epochs * len(corpus.train) / (
+        trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    )
+    read = steps * trainer.gradient_accumulation_steps * tokens
+    speed = _FLOPS["gpu"] if on_gpu else _FLOPS["cpu"] * device.cores()
+    scored = _DECODING * len(corpus.test) * length * config.decoding.num_beams
+    seconds = 2 * size.parameters * ((3 if whole else 2) * read + scored) / speed
+    return Estimate(memory, seconds, 4 * trained)
+
+
+def _length(corpus: Corpus, limit: int | None) -> float:
+    """Tokens of a pair, prompt included, guessed from the longest half of the first pairs."""
+    lengths = sorted(len(pair.source) + len(pair.target) for pair in corpus.longest_probe)
+    typical = lengths[len(lengths) * 3 // 4] if lengths else 0
+    guess = typical / _CHARACTERS_PER_TOKEN + 16
+    return min(guess, limit) if limit else guess
+
+
+def kind(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What runs must share for one to tell of the other: model, tuning, quantisation.
+
+    Args:
+        config: Of a run or of a record, as plain values.
+    """
+    lora = config["lora"]
+    return config["model"]["name"], lora["method"], str(lora["load_in_4bit"])
+
+
+def corrected(raw: Estimate, past: Sequence[Record]) -> Estimate:
+    """An estimate, scaled by what finished runs of the same model took against theirs."""
+    memory = _ratio((r.cost.peak_memory_bytes, r.estimate.get("memory")) for r in past)
+    seconds = _ratio(
+        (r.cost.seconds_train + r.cost.seconds_evaluate, r.estimate.get("seconds")) for r in past
+    )
+    return Estimate(int(raw.memory * memory), raw.seconds * seconds, raw.disk)
+
+
+def _ratio(pairs: Iterable[tuple[float, float | None]]) -> float:
+    ratios = [measured / guessed for measured, guessed in pairs if guessed]
+    return median(ratios) if ratios else 1.0
