@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+    pytest.mark.slow,
+]
 
 FAULTS = Path(__file__).parents[1] / "faults"
 SWEEP = [
