@@ -118,12 +118,26 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
+    if plan.groups or not (folder / "report.html").is_file():
+        _report(folder)
     terminal.epilogue(out, plan, folder)
     for failure in failures.values():
         log = failure.run.folder.log
         print(f"failed: {failure.run.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
     if failures:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _report(folder: Path) -> None:
+    """Write the sweep's report; the sweep is through, so whatever goes wrong here is only told."""
+    from mtsweep.report import write_report
+
+    try:
+        write_report(folder)
+    except Exception as error:  # noqa: BLE001 - records are finished, and a report can be made anew
+        again = shlex.join(["python", "-m", "mtsweep", "report", str(folder)])
+        told = str(error) if isinstance(error, MtsweepError) else f"{type(error).__name__}: {error}"
+        print(f"no report: {told}\n  to try again: {again}", file=sys.stderr)
 
 
 def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console) -> list[Failure]:
@@ -136,13 +150,14 @@ def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console)
 
 def _sweep_folder(plan: Plan, arguments: Sequence[str]) -> Path:
     """Make the sweep's folder, before anything else: an unwritable place is told early."""
+    from mtsweep.compose import question
     from mtsweep.record import write
 
     folder = plan.output / "sweeps" / plan.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["python", "-m", "mtsweep", *arguments])
-        told = {"command": command, "runs": [run.id for run in plan.runs]}
+        told = {"command": command, **question(arguments), "runs": [run.id for run in plan.runs]}
         write(folder / "sweep.yaml", yaml.safe_dump(told, sort_keys=False))
     except OSError as error:
         raise UserError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,6 +64,26 @@ def _opening(file: Path) -> str:
             if "@package" not in line:
                 return line.removeprefix("#").strip()
     return ""
+
+
+def question(arguments: Sequence[str]) -> dict[str, str]:
+    """Question and expectation that the experiment of a command line opens with, where it does."""
+    names = [text.partition("=")[2] for text in arguments if text.startswith("experiment=")]
+    told: dict[str, str] = {}
+    for folder in conf_dirs() if len(names) == 1 else []:
+        file = folder / "experiment" / f"{names[0]}.yaml"
+        if not file.is_file():
+            continue
+        lines = itertools.takewhile(
+            lambda line: line.startswith("#"), file.read_text(encoding="utf-8").splitlines()
+        )
+        text = " ".join(line.removeprefix("#").strip() for line in lines)
+        parts = re.split(r"\b(Question|Command|Expectation|Cost): ", text)
+        told = {
+            name.lower(): said.strip() for name, said in zip(parts[1::2], parts[2::2], strict=True)
+        }
+        break
+    return {key: told[key] for key in ("question", "expectation") if told.get(key)}
 
 
 def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:

@@ -177,6 +177,8 @@ def epilogue(out: Console, plan: Plan, folder: Path) -> None:
     out.print()
     out.print(Text.assemble(("runs   ", "bold"), str(plan.output / "runs"), "/<id>"))
     out.print(Text.assemble(("sweep  ", "bold"), str(folder)))
+    if (folder / "report.html").is_file():
+        out.print(Text.assemble(("report ", "bold"), str(folder / "report.html")))
     links = [
         str(record.environment.get("tracking") or "")
         for run in plan.runs

@@ -22,6 +22,7 @@ LAYERS = (
     "training",
     "evaluation",
     "table",
+    "report",
     "tune",
     "run",
     "sweep",
