@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 COMMANDS = {
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",
+    "rate": "blind sheets for people to rate translations, and what filled-in sheets say",
     "report": "report.html and report.md of a sweep, from its records",
 }
 """Name, which is also its module's, to the line that ``--help`` shows."""

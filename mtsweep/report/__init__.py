@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtsweep.record import write
-from mtsweep.report import entries, markdown, page
+from mtsweep.report import entries, markdown, page, ratings
 from mtsweep.report.content import content
 from mtsweep.report.entries import find
 from mtsweep.report.judgement import judge
@@ -25,7 +25,7 @@ def write_report(folder: Path, runs: Path | None = None) -> list[Path]:
         The files that were written.
     """
     sweep = entries.read(folder, runs)
-    told = content(sweep, judge(sweep))
+    told = content(sweep, judge(sweep), ratings.results(sweep))
     sets = gather([(e.folder, e.record.config) for e in sweep.finished if e.folder and e.record])
     html, text = folder / "report.html", folder / "report.md"
     write(html, page.render(sweep, told, sets))

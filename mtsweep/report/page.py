@@ -26,7 +26,7 @@ def render(sweep: Sweep, content: Content, sets: Sequence[SampleSet]) -> str:
 
     packed = pack(sets)
     figures = [interactive.figure(picture) for picture in content.pictures]
-    app, start, css = (_text(name) for name in ("report.js", "charts.js", "report.css"))
+    app, start, css = (template(name) for name in ("report.js", "charts.js", "report.css"))
     plotly = interactive.bundle() if figures else ""
     data = {
         "runs": [{"id": e.id, "label": e.label, "kind": e.kind} for e in sweep.finished],
@@ -97,7 +97,8 @@ def embedded(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _text(name: str) -> str:
+def template(name: str) -> str:
+    """A style sheet or a script, as it stands."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
