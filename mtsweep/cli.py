@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import shlex
 import signal
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mtsweep.compose import Job
-    from mtsweep.config import SweepConfig
+    from mtsweep.config import SweepConfig, TrackingConfig
     from mtsweep.plan import Plan
     from mtsweep.sweep.engine import Failure
     from mtsweep.sweep.slots import Slot
@@ -120,7 +121,8 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     terminal.show(out, table)
     if plan.groups or not (folder / "report.html").is_file():
         _report(folder)
-    terminal.epilogue(out, plan, folder)
+    mirrored = _mirrored(jobs[0].config.tracking, folder) if plan.groups else ""
+    terminal.epilogue(out, plan, folder, mirrored)
     for failure in failures.values():
         log = failure.run.folder.log
         print(f"failed: {failure.run.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
@@ -138,6 +140,17 @@ def _report(folder: Path) -> None:
         again = shlex.join(["python", "-m", "mtsweep", "report", str(folder)])
         told = str(error) if isinstance(error, MtsweepError) else f"{type(error).__name__}: {error}"
         print(f"no report: {told}\n  to try again: {again}", file=sys.stderr)
+
+
+def _mirrored(config: TrackingConfig, folder: Path) -> str:
+    """Give the tracker the comparison and the report; says how to get at them."""
+    from mtsweep import tracking
+
+    if tracking.mode(config) == "none" or not (folder / "report.html").is_file():
+        return ""
+    text = (folder / "table.csv").read_text(encoding="utf-8")
+    files = [folder / name for name in ("report.html", "report.md", "pictures", "table.csv")]
+    return tracking.publish(config, folder, list(csv.reader(text.splitlines())), files)
 
 
 def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console) -> list[Failure]:

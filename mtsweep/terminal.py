@@ -172,8 +172,8 @@ def _count(number: int) -> str:
     return str(number)
 
 
-def epilogue(out: Console, plan: Plan, folder: Path) -> None:
-    """Say where everything lies, and how to get at what was tracked."""
+def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:
+    """Say where everything lies, and how to get at what was tracked, of runs and of the sweep."""
     out.print()
     out.print(Text.assemble(("runs   ", "bold"), str(plan.output / "runs"), "/<id>"))
     out.print(Text.assemble(("sweep  ", "bold"), str(folder)))
@@ -185,7 +185,7 @@ def epilogue(out: Console, plan: Plan, folder: Path) -> None:
         for record in (run.base_folder.record(), run.folder.record())
         if record is not None
     ]
-    links = [link for link in dict.fromkeys(links) if link]
+    links = [link for link in dict.fromkeys([*links, mirrored]) if link]
     sync = [link.removeprefix("wandb sync ") for link in links if link.startswith("wandb sync ")]
     if sync:
         line = Text.assemble(("W&B    ", "bold"), "wandb sync ", " ".join(map(_short, sync)))

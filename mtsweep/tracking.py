@@ -90,6 +90,29 @@ def open_tracker(config: TrackingConfig, identity: Identity) -> Tracker:
     return _Nothing()
 
 
+def publish(
+    config: TrackingConfig, sweep: Path, table: Sequence[Sequence[str]], files: Sequence[Path]
+) -> str:
+    """Mirror a sweep that has ended: its comparison as a table, its report as an artifact.
+
+    Args:
+        config: Of the sweep's first run.
+        sweep: Folder of the sweep.
+        table: Heads, then rows.
+        files: Files and folders of the report.
+
+    Returns:
+        How to get at it: an address, or a command; empty if nothing was mirrored.
+    """
+    name = sweep.name
+    place = sweep.resolve()  # the service of W&B may have been started elsewhere
+    told = Identity(f"sweep-{name}"[:64], name, name, ("sweep",), {"sweep": name}, place)
+    tracker = open_tracker(config, told)
+    if isinstance(tracker, _Wandb):
+        tracker.publish(table, files)
+    return tracker.link
+
+
 _away: set[str] = set()
 """Modes that failed in this process: an outage is waited for once, not once a run."""
 
@@ -152,6 +175,22 @@ class _Wandb:
                 self._summarise(record, samples)
             self.run.finish(exit_code=0 if record is not None else 1)
 
+    def publish(self, table: Sequence[Sequence[str]], files: Sequence[Path]) -> None:
+        """Mirror a comparison and its report, and close."""
+        import wandb
+
+        heads: list[Any] = list(table[0])
+        rows: list[Any] = [list(row) for row in table[1:]]
+        with _forgiven("report"):
+            self.run.log({"comparison": wandb.Table(columns=heads, data=rows)})
+            report = wandb.Artifact(f"report-{self.run.id}", type="report")
+            for path in files:
+                for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+                    report.add_file(str(file), name=str(file.relative_to(path.parent)))
+            self.run.log_artifact(report)
+        with _forgiven("finish"):
+            self.run.finish()
+
     def _summarise(self, record: Record, samples: Sequence[Mapping[str, str]]) -> None:
         import wandb
 
@@ -162,6 +201,8 @@ class _Wandb:
         for name, score in record.scores.items():
             base = record.base_scores.get(name)
             self.run.summary[name] = score.value
+            self.run.summary[f"{name}_low"] = score.low
+            self.run.summary[f"{name}_high"] = score.high
             self.run.summary[f"{name}_signature"] = score.signature
             if base is not None:
                 self.run.summary[f"base_{name}"] = base.value

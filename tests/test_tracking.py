@@ -49,18 +49,36 @@ def test_an_offline_file_holds_curves_scores_samples_and_names(finished):
     here, _ = finished
     run = next(each for each in records(here) if each["config"]["lora"]["r"] == 4)
     told = "\n".join(json.dumps(each) for each in inspected(here / "runs" / run["id"]))
-    for word in ("loss", "learning_rate", "eval_loss", "bleu", "chrf", "base_chrf", "samples"):
+    for word in (
+        "loss",
+        "learning_rate",
+        "eval_loss",
+        "bleu",
+        "chrf",
+        "base_chrf",
+        "chrf_low",
+        "chrf_high",
+        "samples",
+    ):
         assert word in told, word
     for name in (run["id"], "lora.r=4", "mirror", "tiny_causal", "phrasebook", "tiny"):
         assert name in told, name
     assert run["scores"]["chrf"]["signature"] in told
 
 
+def test_the_sweep_has_a_run_of_its_own_with_comparison_and_report(finished):
+    here, _ = finished
+    told = "\n".join(json.dumps(each) for each in inspected(here / "sweeps" / "mirror"))
+    assert "sweep-mirror" in told
+    assert "comparison" in told
+    assert "report-sweep-mirror" in told
+
+
 def test_the_line_to_sync_names_every_run_once(finished):
     here, told = finished
     (line,) = [line for line in told.splitlines() if "wandb sync" in line]
     paths = line.split("wandb sync ")[1].split()
-    assert len(paths) == len(set(paths)) == 3
+    assert len(paths) == len(set(paths)) == 4  # the base row, two runs, and the sweep
     assert all((here / path).is_dir() for path in paths)
 
 
