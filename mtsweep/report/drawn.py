@@ -112,7 +112,7 @@ def _line(axes: Axes, series: Series, *, labelled: bool) -> None:
         ]
         axes.errorbar(xs, ys, yerr=spread, fmt="none", ecolor=colour, capsize=3, linewidth=1)
     if labelled and series.text:
-        middle = (min(xs) + max(xs)) / 2
+        middle = max(xs) / 2  # such charts begin at 0
         for x, y, index in known:
             left = x <= middle
             axes.annotate(

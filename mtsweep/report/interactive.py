@@ -66,7 +66,7 @@ def _trace(series: Series, chart: Chart) -> dict[str, Any]:
         trace["line"] = {"color": colour, "width": 2, "dash": _dash(series)}
         trace["marker"] = {"color": colour, "size": 9 if series.style == "points" else 5}
         if text:
-            middle = (min(map(float, series.x)) + max(map(float, series.x))) / 2
+            middle = max(map(float, series.x)) / 2  # such charts begin at 0
             trace["textposition"] = [
                 "top right" if float(x) <= middle else "top left" for x in series.x
             ]
