@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtsweep.config import RunConfig, known_keys, unknown, validate
+from mtsweep.config import RunConfig, is_key, known_keys, unknown, validate
 from mtsweep.errors import ConfigError, Problem, UserError
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ def _override_problems(
                 yield Problem(key, f"no option {str(choice)!r}; there are: {listed}")
     elif key == "hydra" or key.startswith(("hydra.", "hydra/")):
         return
-    elif key not in known and not any(name.startswith(f"{key}.") for name in known):
+    elif not is_key(key, known) and not any(name.startswith(f"{key}.") for name in known):
         if key.partition("/")[0] in options or key.partition(".")[0] not in {"trainer"}:
             yield Problem(key, unknown(key, [*known, *options]))
         else:
@@ -346,7 +346,7 @@ def _ready(
     key = override.key_or_group
     if key in _OPTIONAL and override.value() is None:
         return f"~{key}"
-    plain = key in known and key not in options
+    plain = is_key(key, known) and key not in options
     return f"++{text.lstrip('+')}" if plain and not text.startswith("~") else text
 
 

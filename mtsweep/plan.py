@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +17,7 @@ import yaml
 
 from mtsweep import data, device
 from mtsweep.compose import Job
-from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig
+from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, also
 from mtsweep.data.pairs import Corpus
 from mtsweep.errors import ConfigError, Problem, UserError
 from mtsweep.estimate import Estimate, corrected, estimate, kind
@@ -61,6 +61,8 @@ class Run:
     """The same, corrected by what finished runs of the model took."""
     twins: tuple[RunFolder, ...] = ()
     """Of runs with the same training: their trained weights may be taken over."""
+    also: Mapping[str, Corpus] = field(default_factory=dict)
+    """Further test sets by name; nothing of them is trained on."""
 
     @property
     def label(self) -> str:
@@ -240,6 +242,14 @@ def identify(job: Job) -> Run:
         "metrics": list(config.evaluation.metrics),
         "longest": _digest([[pair.source, pair.target] for pair in corpus.longest_probe]),
     }
+    further = _also(config)
+    if further:
+        scoring["also"] = {
+            name: [each.source_lang, each.target_lang, each.test_fingerprint]
+            for name, each in further.items()
+        }
+    if config.evaluation.probes is not None:
+        scoring["probes"] = list(config.evaluation.probes)
     base = {
         "model": model,
         "quantization": _quantization(config.lora),
@@ -261,7 +271,20 @@ def identify(job: Job) -> Run:
         folder=RunFolder(runs / run_id),
         base_folder=RunFolder(runs / base_id),
         guess=estimate(config, located.config, corpus),
+        also=further,
     )
+
+
+def _also(config: RunConfig) -> dict[str, Corpus]:
+    """The further test sets; their training pairs stay behind."""
+    found = {}
+    for name, section in also(config).items():
+        try:
+            found[name] = replace(data.load(section), train=(), dev=())
+        except UserError as error:
+            key, _, complaint = str(error).removeprefix("data.").partition(": ")
+            raise UserError(f"evaluation.also.{name}.{key}: {complaint}") from error
+    return found
 
 
 def _check_fit(config: RunConfig, located: Located, family: families.Family) -> None:

@@ -49,6 +49,13 @@ class Degeneration(BaseModel):
     """Share of word 4-grams that repeat an earlier one of the same output."""
     length_ratio: float
     """Characters of all outputs over characters of all references."""
+    text_after: float | None = None
+    """Share of outputs that go on behind the answer: another line, the prompt's words, another
+    language; ``None`` in records of older versions, as below."""
+    copied: float | None = None
+    """Share that repeats the source text instead of translating it."""
+    wrong_language: float | None = None
+    """Share in another language than the target; ``None`` too where py3langid does not know it."""
 
 
 class Training(BaseModel):
@@ -80,7 +87,9 @@ class Record(BaseModel):
     kind: Literal["run", "base"]
     config: dict[str, Any]
     scores: dict[str, Score]
+    """On the main test set, by metric."""
     base_scores: dict[str, Score]
+    """Of the untouched model, likewise."""
     degeneration: Degeneration
     data: dict[str, Any]
     cost: Cost
@@ -89,6 +98,17 @@ class Record(BaseModel):
     """Values that the run had to change by itself (out of memory), and what it changed them to."""
     estimate: dict[str, float] = {}
     """Memory (bytes) and seconds that were expected, by the configuration alone."""
+    base_id: str | None = None
+    """Id of the base row's record; ``None`` in records of older versions."""
+    also: dict[str, dict[str, Score]] = {}
+    """Further test set (``evaluation.also``) to its scores by metric."""
+    base_also: dict[str, dict[str, Score]] = {}
+    """Of the untouched model, likewise."""
+    parts: dict[str, dict[str, Score]] = {}
+    """Part of the main test set (an origin, or a language pair) to its scores by metric, where the
+    test set has several."""
+    base_parts: dict[str, dict[str, Score]] = {}
+    """Of the untouched model, likewise."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +220,17 @@ class RunFolder:
         folder = self.path / "predictions"
         folder.mkdir(exist_ok=True)
         write(folder / f"{test_set}.jsonl", text)
+
+    def predictions(self, *test_sets: str) -> list[dict[str, Any]]:
+        """The rows of some test sets, one after the other; of one that is not there, none."""
+        files = [self.path / "predictions" / f"{name}.jsonl" for name in test_sets]
+        return [
+            json.loads(line)
+            for file in files
+            if file.is_file()
+            for line in file.read_text(encoding="utf-8").split("\n")
+            if line
+        ]
 
     def finish(self, record: Record) -> None:
         """Write ``record.json``; from now on the run counts as finished."""

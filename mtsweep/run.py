@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mtsweep import __version__, device
-from mtsweep.config import DecodingConfig
-from mtsweep.data.pairs import Pair
-from mtsweep.evaluation.generate import Hypothesis, generate, max_new_tokens
-from mtsweep.evaluation.metrics import degeneration, score
-from mtsweep.models.adapters import merged
-from mtsweep.models.codec import Codec
+from mtsweep import __version__, curves, device, samples
+from mtsweep.assess import Assessment, assess
+from mtsweep.data.pairs import fold
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
-from mtsweep.record import Cost, Record, RunFolder
-from mtsweep.scores import LABELS, Score
+from mtsweep.record import Cost, Record, RunFolder, write
+from mtsweep.scores import LABELS
 from mtsweep.tracking import Identity, Tracker, open_tracker
 from mtsweep.tune import tuned
 from mtsweep.watch import Watcher
@@ -47,7 +41,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         device.reset_peak_memory()
         with tuned(run, base, tracker, watch) as result:
             training = result.training
-            scored = _translate_and_score(run, base, result.model, run.folder, watch)
+            scored = assess(run, base, result.model, run.folder, watch, run.label)
             trained_here = result.weights.parent == run.folder.path
         record = Record(
             id=run.id,
@@ -69,11 +63,19 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
             adjusted={**training.adjusted, **scored.adjusted},
             # Of a whole run alone: the seconds of one that took weights over mean nothing.
             estimate=run.guess.told() if trained_here else {},
+            base_id=run.base_id,
+            also=scored.also,
+            base_also=base_record.also,
+            parts=scored.parts,
+            base_parts=base_record.parts,
         )
     except BaseException:
         tracker.finish(None, [])
         raise
-    _finish(run.folder, record, tracker, scored.samples)
+    shown = samples.table(scored.samples, run.base_folder.predictions("test", "probes"))
+    write(run.folder.path / "samples.md", samples.as_markdown(record, base_record, shown))
+    curves.draw(run.folder.path)
+    _finish(run.folder, record, tracker, shown)
     return record
 
 
@@ -91,7 +93,7 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     tracker = _open(run, run.base_folder, sweep, BASE_LABEL)
     device.reset_peak_memory()
     try:
-        scored = _translate_and_score(run, base, base.model, run.base_folder, watch, BASE_LABEL)
+        scored = assess(run, base, base.model, run.base_folder, watch, BASE_LABEL)
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
         told = "interrupted" if stopped else "failed"
@@ -109,85 +111,15 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         data=_data(run),
         cost=_cost(base, scored, 0.0, 0, 0),
         environment=_environment(base, tracker),
+        base_id=run.base_id,
+        also=scored.also,
+        base_also=scored.also,
+        parts=scored.parts,
+        base_parts=scored.parts,
     )
-    _finish(run.base_folder, record, tracker, scored.samples)
+    _finish(run.base_folder, record, tracker, samples.table(scored.samples, ()))
     watch.end(BASE_LABEL, summary(record))
     return record
-
-
-@dataclass(frozen=True)
-class _Scored:
-    scores: dict[str, Score]
-    degeneration: Any
-    seconds: float
-    samples: Sequence[Mapping[str, str]]
-    adjusted: dict[str, int]
-
-
-def _translate_and_score(  # noqa: PLR0913
-    run: Run,
-    base: Base,
-    model: Any,  # noqa: ANN401
-    folder: RunFolder,
-    watch: Watcher,
-    label: str = "",
-) -> _Scored:
-    started = time.monotonic()
-    config, test, codec = run.config, run.corpus.test, _codec(run, base)
-    watch.begin(label or run.label, "translate", len(test))
-    limit = max_new_tokens(config.decoding, run.corpus.longest_probe, codec)
-    with merged(model):
-        hypotheses, adjusted = _hypotheses(model, codec, test, config.decoding, limit, watch)
-    rows = [_row(pair, said) for pair, said in zip(test, hypotheses, strict=True)]
-    folder.write_predictions("test", rows)
-    references = [pair.target for pair in test]
-    texts = [hypothesis.text for hypothesis in hypotheses]
-    shown = rows[: config.evaluation.samples]
-    return _Scored(
-        score(texts, references, config.data.target_lang, config.evaluation.metrics),
-        degeneration(hypotheses, references),
-        time.monotonic() - started,
-        [{key: str(value) for key, value in row.items()} for row in shown],
-        adjusted,
-    )
-
-
-def _hypotheses(  # noqa: PLR0913
-    model: Any,  # noqa: ANN401
-    codec: Codec,
-    test: Sequence[Pair],
-    decoding: DecodingConfig,
-    limit: int,
-    watch: Watcher,
-) -> tuple[list[Hypothesis], dict[str, int]]:
-    """Translations of the test set, in smaller batches where memory asks for it."""
-    sources, adjusted = [pair.source for pair in test], {}
-    while True:
-        try:
-            told = lambda done: watch.advance(done, {})  # noqa: E731
-            return generate(model, codec, sources, decoding, limit, told), adjusted
-        except Exception as error:
-            if not device.is_out_of_memory(error) or decoding.batch_size == 1:
-                raise
-        adjusted = {"decoding.batch_size": decoding.batch_size // 2}
-        decoding = decoding.model_copy(update={"batch_size": decoding.batch_size // 2})
-        device.free_memory()
-
-
-def _row(pair: Pair, said: Hypothesis) -> dict[str, Any]:
-    return {
-        "id": pair.id,
-        "source": pair.source,
-        "reference": pair.target,
-        "hypothesis": said.text,
-        "stopped": said.stopped,
-        "tokens": said.tokens,
-    }
-
-
-def _codec(run: Run, base: Base) -> Codec:
-    data = run.config.data
-    return base.codec((data.source_lang, data.target_lang), run.config.prompt)
 
 
 def _open(run: Run, folder: RunFolder, sweep: str, name: str) -> Tracker:
@@ -222,10 +154,23 @@ def _data(run: Run) -> dict[str, Any]:
         "dev": len(corpus.dev),
         "test": len(corpus.test),
         "dropped": corpus.dropped,
+        **({"also": _also(run)} if run.also else {}),
     }
 
 
-def _cost(base: Base, scored: _Scored, seconds: float, trainable: int, stored: int) -> Cost:
+def _also(run: Run) -> dict[str, dict[str, int]]:
+    """Segments of each further test set, and how many of them were trained on."""
+    trained = {fold(pair.source) for pair in run.corpus.train}
+    return {
+        name: {
+            "segments": len(corpus.test),
+            "in_training": sum(fold(pair.source) in trained for pair in corpus.test),
+        }
+        for name, corpus in run.also.items()
+    }
+
+
+def _cost(base: Base, scored: Assessment, seconds: float, trainable: int, stored: int) -> Cost:
     return Cost(
         seconds_train=seconds,
         seconds_evaluate=scored.seconds,
@@ -254,9 +199,9 @@ def _environment(base: Base, tracker: Tracker) -> dict[str, Any]:
 
 
 def _finish(
-    folder: RunFolder, record: Record, tracker: Tracker, samples: Sequence[Mapping[str, str]]
+    folder: RunFolder, record: Record, tracker: Tracker, shown: Sequence[Mapping[str, str]]
 ) -> None:
-    tracker.finish(record, samples)
+    tracker.finish(record, shown)
     folder.finish(record)
 
 

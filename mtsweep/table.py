@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mtsweep.plan import Plan, Run
-from mtsweep.record import Record
+from mtsweep.record import Degeneration, Record
 from mtsweep.scores import LABELS
 
 
@@ -60,13 +60,13 @@ def as_csv(table: Sequence[Row]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         ["run", "id", "kind", "state", "metric", "value", "low", "high", "base", "signature",
-         "segments", "stopped", "repeated_4grams", "length_ratio", "seconds_train",
+         "segments", *Degeneration.model_fields, "seconds_train",
          "seconds_evaluate", "peak_memory_bytes", "trainable_parameters", "total_parameters",
          "adapter_bytes"]
     )  # fmt: skip
     for row in table:
         if row.record is None:
-            writer.writerow([row.label, "", row.kind, f"failed: {row.reason}", *[""] * 16])
+            writer.writerow([row.label, "", row.kind, f"failed: {row.reason}", *[""] * 19])
             continue
         record = row.record
         for name, score in record.scores.items():

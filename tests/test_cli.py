@@ -116,7 +116,7 @@ def test_base_model_tokens_and_base_row_are_made_once_in_a_worker(here, monkeypa
     monkeypatch.setattr(Codec, "_encode_source", counted_encode)
     work("-m", "lora.r=2,4", "seed=1,2", *TINY, OFF)
     assert len(loads) == 1
-    assert len(encoded) == len(set(encoded)) == 12 + 4 + 6
+    assert len(encoded) == len(set(encoded)) == 12 + 4 + 6 + 4  # and the probes
     assert sum(record["kind"] == "base" for record in records(here)) == 1
 
 

@@ -4,8 +4,9 @@ Hydra composes plain values; :func:`validate` turns them into one frozen :class:
 everything that is wrong with them. One module a section; nothing heavy is imported here.
 """
 
+from mtsweep.config.also import also
 from mtsweep.config.data import DataConfig
-from mtsweep.config.keys import known_keys, unknown
+from mtsweep.config.keys import is_key, known_keys, unknown
 from mtsweep.config.lora import LoraConfig
 from mtsweep.config.model import ModelConfig
 from mtsweep.config.prompt import PromptConfig
@@ -30,6 +31,8 @@ __all__ = [
     "SweepConfig",
     "TrackingConfig",
     "TrainerConfig",
+    "also",
+    "is_key",
     "known_keys",
     "unknown",
     "validate",

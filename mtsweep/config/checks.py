@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mtsweep import arguments
+from mtsweep.config.also import also, also_problems
+from mtsweep.config.data import DataConfig
 from mtsweep.config.keys import known_keys, unknown
 from mtsweep.config.run import RunConfig
 
@@ -32,11 +34,33 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
             "lora.load_in_4bit",
             "4-bit weights cannot be trained whole; use lora=qlora or load_in_4bit=false",
         )
+    yield from ((f"data.{key}", complaint) for key, complaint in data_checks(config.data))
+    yield from _also_checks(config)
+
+
+def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
+    """Key, below ``data``, and complaint of everything that does not go together within it."""
     for key, source in (("train_file", "files"), ("package", "gettext")):
-        if config.data.source == source and getattr(config.data, key) is None:
-            yield f"data.{key}", must_be_given(f"data.{key}")
-    if config.data.dev_file and not config.data.test_file:
-        yield "data.test_file", "a dev file without a test file: give data.test_file as well"
+        if data.source == source and getattr(data, key) is None:
+            yield key, must_be_given(f"data.{key}")
+    if data.dev_file and not data.test_file:
+        yield "test_file", "a dev file without a test file: give data.test_file as well"
+
+
+def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
+    told = dict(also_problems(config))
+    for key, found in told.items():
+        if isinstance(found, str):
+            yield key, found
+            continue
+        for detail in found.errors():
+            inner = ".".join(str(step) for step in detail["loc"])
+            wrong = unknown(f"data.{inner}") if detail["type"] == "extra_forbidden" else ""
+            yield f"{key}.{inner}".rstrip("."), wrong or detail["msg"]
+    if not told:
+        for name, data in also(config).items():
+            for key, complaint in data_checks(data):
+                yield f"evaluation.also.{name}.{key}", complaint
 
 
 def _trainer_checks(config: RunConfig) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,15 @@ def known_keys(kind: arguments.Kind | None = None) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
+OPEN = ("evaluation.also",)
+"""Keys whose values have names of the user's own below them."""
+
+
+def is_key(key: str, known: list[str]) -> bool:
+    """Whether a dotted key may be set to a value: a known one, or one below an open one."""
+    return key in known or any(key.startswith(f"{name}.") for name in OPEN)
+
+
 def _keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -32,7 +32,14 @@ class EvaluationConfig(Section):
     name: str
     metrics: tuple[Metric, ...] = get_args(Metric)
     samples: NonNegativeInt = 10
-    """Segments shown in the sample table of the tracker."""
+    """Segments shown, base and tuned side by side, in ``samples.md`` and by the tracker."""
+    probes: tuple[str, ...] | None = None
+    """Texts translated beside the test set and shown first; null takes questions of a dental
+    patient, where the source language has them."""
+    also: dict[str, dict[str, Any]] = {}
+    """Further test sets, scored before and after: a name to what differs from the data section
+    (``evaluation.also.legal.domains=[legal]``), or to a whole one
+    (``+data@evaluation.also.general=phrasebook``). Their test part is taken, nothing else."""
 
 
 class TrackingConfig(Section):

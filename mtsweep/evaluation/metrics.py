@@ -1,4 +1,4 @@
-"""sacreBLEU's BLEU and chrF with signatures and intervals, and how the outputs behave."""
+"""sacreBLEU's BLEU and chrF with signatures and intervals."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mtsweep.config import Metric
-from mtsweep.evaluation.generate import Hypothesis
-from mtsweep.record import Degeneration
 from mtsweep.scores import Score
 
 if TYPE_CHECKING:
@@ -76,21 +74,3 @@ def _metric(name: Metric, target_lang: str) -> SacreMetric:
     if name == "chrf":
         return CHRF()
     return BLEU(tokenize=_BLEU_TOKENIZERS.get(target_lang, "13a"))
-
-
-def degeneration(hypotheses: Sequence[Hypothesis], references: Sequence[str]) -> Degeneration:
-    """Whether outputs stop by themselves, repeat themselves, and are as long as they should be."""
-    counts = [_repeated(hypothesis.text) for hypothesis in hypotheses]
-    grams = sum(total for _, total in counts)
-    return Degeneration(
-        stopped=sum(hypothesis.stopped for hypothesis in hypotheses) / len(hypotheses),
-        repeated_4grams=sum(repeated for repeated, _ in counts) / grams if grams else 0.0,
-        length_ratio=sum(len(hypothesis.text) for hypothesis in hypotheses)
-        / max(1, sum(map(len, references))),
-    )
-
-
-def _repeated(text: str) -> tuple[int, int]:
-    words = text.split()
-    grams = [tuple(words[start : start + 4]) for start in range(len(words) - 3)]
-    return len(grams) - len(set(grams)), len(grams)

@@ -1,4 +1,4 @@
-"""Scores against sacreBLEU's own command line, and the figures of behaviour by hand."""
+"""Scores against sacreBLEU's own command line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from mtsweep.evaluation.generate import Hypothesis
-from mtsweep.evaluation.metrics import degeneration, score
+from mtsweep.evaluation.metrics import score
 
 REFERENCES = [
     "El tren sale a las nueve.",
@@ -61,14 +60,3 @@ def test_newlines_in_a_hypothesis_do_not_shift_the_others():
     values = score(broken, REFERENCES, "spa_Latn", ["chrf"])["chrf"]
     assert values.segments == 4
     assert 0 < values.value < score(HYPOTHESES, REFERENCES, "spa_Latn", ["chrf"])["chrf"].value
-
-
-def test_behaviour_is_counted_as_by_hand():
-    said = [
-        Hypothesis("a b c d a b c d a b c d", stopped=False, tokens=12),  # 9 grams, 4 distinct
-        Hypothesis("uno dos tres", stopped=True, tokens=4),  # no 4-gram
-    ]
-    told = degeneration(said, ["1234567890", "1234567890"])
-    assert told.stopped == 0.5
-    assert told.repeated_4grams == pytest.approx(5 / 9)
-    assert told.length_ratio == pytest.approx((23 + 12) / 20)
