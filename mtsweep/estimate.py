@@ -158,15 +158,33 @@ def kind(config: Mapping[str, Any]) -> tuple[str, ...]:
     return config["model"]["name"], lora["method"], str(lora["load_in_4bit"])
 
 
+def memory_ratio(record: Record) -> float | None:
+    """Measured over expected peak memory of a finished run; ``None`` without an estimate."""
+    expected = record.estimate.get("memory")
+    return record.cost.peak_memory_bytes / expected if expected else None
+
+
+def time_ratio(record: Record) -> float | None:
+    """Measured over expected seconds of a finished run; ``None`` without an estimate."""
+    expected = record.estimate.get("seconds")
+    return (
+        (record.cost.seconds_train + record.cost.seconds_evaluate) / expected if expected else None
+    )
+
+
+def missed(record: Record) -> str:
+    """How far an estimate was off, in words; empty where there was none."""
+    ratios = (("memory", memory_ratio(record)), ("time", time_ratio(record)))
+    told = [f"{name} {ratio:.1f} x" for name, ratio in ratios if ratio is not None]
+    return f"{', '.join(told)} of the estimate" if told else ""
+
+
 def corrected(raw: Estimate, past: Sequence[Record]) -> Estimate:
     """An estimate, scaled by what finished runs of the same model took against theirs."""
-    memory = _ratio((r.cost.peak_memory_bytes, r.estimate.get("memory")) for r in past)
-    seconds = _ratio(
-        (r.cost.seconds_train + r.cost.seconds_evaluate, r.estimate.get("seconds")) for r in past
-    )
+    memory, seconds = _middle(map(memory_ratio, past)), _middle(map(time_ratio, past))
     return Estimate(int(raw.memory * memory), raw.seconds * seconds, raw.disk)
 
 
-def _ratio(pairs: Iterable[tuple[float, float | None]]) -> float:
-    ratios = [measured / guessed for measured, guessed in pairs if guessed]
-    return median(ratios) if ratios else 1.0
+def _middle(ratios: Iterable[float | None]) -> float:
+    known = [ratio for ratio in ratios if ratio is not None]
+    return median(known) if known else 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from mtsweep import __version__, curves, device, samples
 from mtsweep.assess import Assessment, assess
 from mtsweep.data.pairs import fold
+from mtsweep.estimate import missed
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
 from mtsweep.record import Cost, Record, RunFolder, write
@@ -19,6 +21,8 @@ from mtsweep.scores import LABELS
 from mtsweep.tracking import Identity, Tracker, open_tracker
 from mtsweep.tune import tuned
 from mtsweep.watch import Watcher
+
+log = logging.getLogger(__name__)
 
 BASE_LABEL = "base (untouched)"
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "sacrebleu")
@@ -75,6 +79,8 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     shown = samples.table(scored.samples, run.base_folder.predictions("test", "probes"))
     write(run.folder.path / "samples.md", samples.as_markdown(record, base_record, shown))
     curves.draw(run.folder.path)
+    if told := missed(record):
+        log.info("took %s", told)
     _finish(run.folder, record, tracker, shown)
     return record
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mtsweep import device, languages, tracking
+from mtsweep import device, estimate, languages, tracking
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
@@ -173,8 +173,10 @@ def _count(number: int) -> str:
 
 
 def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:
-    """Say where everything lies, and how to get at what was tracked, of runs and of the sweep."""
+    """Say where everything lies, how far estimates were off, and how to get at what was tracked."""
     out.print()
+    if told := _misses(plan):
+        out.print(Text.assemble(("took   ", "bold"), told))
     out.print(Text.assemble(("runs   ", "bold"), str(plan.output / "runs"), "/<id>"))
     out.print(Text.assemble(("sweep  ", "bold"), str(folder)))
     if (folder / "report.html").is_file():
@@ -193,6 +195,18 @@ def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None
     for link in links:
         if not link.startswith("wandb sync "):
             out.print(Text.assemble(("W&B    ", "bold"), link))
+
+
+def _misses(plan: Plan) -> str:
+    """What the runs took against their uncorrected estimates, smallest to largest."""
+    done = [record for run in plan.runs if (record := run.folder.record()) and record.estimate]
+    told = []
+    for name, find in (("memory", estimate.memory_ratio), ("time", estimate.time_ratio)):
+        ratios = sorted(ratio for record in done if (ratio := find(record)) is not None)
+        if ratios:
+            low, high = f"{ratios[0]:.1f}", f"{ratios[-1]:.1f}"
+            told.append(f"{name} {low if low == high else f'{low} to {high}'} x")
+    return f"{', '.join(told)} of the estimate by configuration alone" if told else ""
 
 
 def _short(path: str) -> str:

@@ -23,6 +23,9 @@ _HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """Where W&B's own client looks, in its older and newer versions, unless WANDB_BASE_URL says so."""
 
 _INIT_SECONDS = 20
+"""For a server to answer."""
+_LOCAL_SECONDS = 120
+"""For W&B's own process on this machine: on a busy one it starts slowly, and no server can help."""
 _FINISH_SECONDS = 30
 
 
@@ -152,7 +155,7 @@ class _Wandb:
             settings=wandb.Settings(
                 silent=True,
                 console="off",
-                init_timeout=_INIT_SECONDS,
+                init_timeout=_INIT_SECONDS if mode == "online" else _LOCAL_SECONDS,
                 finish_timeout=_FINISH_SECONDS,
                 save_code=False,
                 x_disable_meta=True,

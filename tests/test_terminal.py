@@ -140,3 +140,51 @@ def test_the_command_that_sends_to_wandb_is_one_line_to_copy(plain, here):
     command = next(line for line in said(plain).splitlines() if "wandb sync" in line)
     paths = command.partition("wandb sync ")[2].split()
     assert [str(here / path) for path in paths] == [links["base"], links["run"]]
+
+
+def test_a_run_that_cannot_fit_is_told_with_a_remedy_before_anything_starts(
+    plain, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(terminal.device, "room", lambda: 1 << 20)
+    jobs = [job({"model": "tiny_causal", "output_dir": str(tmp_path)}, overrides="lora.r=8")]
+    plan = plans.make(jobs)
+    terminal.banner(plain, plan)
+    terminal.planned(plain, plan)
+    told = said(plain)
+    assert "lora.r=8 needs about 0." in told
+    assert "lora=qlora" in told
+    assert "GiB (too much)" in told
+
+
+def test_a_run_that_fits_is_not_warned_of(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(terminal.device, "room", lambda: 1 << 40)
+    plan = plans.make([job({"model": "tiny_causal", "output_dir": str(tmp_path)})])
+    terminal.banner(plain, plan)
+    terminal.planned(plain, plan)
+    assert "more than there is" not in said(plain)
+    assert "too much" not in said(plain)
+
+
+def test_a_plan_shows_memory_time_and_disk_of_each_run_and_totals(plain, tmp_path):
+    jobs = [
+        job({"model": "tiny_causal", "output_dir": str(tmp_path), "lora.r": r}, f"lora.r={r}")
+        for r in (8, 16)
+    ]
+    plan = plans.make(jobs)
+    terminal.planned(plain, plan)
+    told = said(plain)
+    for heading in ("id", "run", "state", "group", "memory", "time", "disk"):
+        assert heading in told.splitlines()[0]
+    disk = sum(run.estimate.disk for run in plan.runs) / 2**20
+    assert "2 runs, 2 to do in 1 groups: about" in told
+    assert f"{disk:.1f} MiB of disk" in told
+
+
+def test_the_end_of_a_sweep_says_how_far_the_estimates_were_off(plain, tmp_path):
+    plan = plans.make([job({"model": "tiny_causal", "output_dir": str(tmp_path)})])
+    run = plan.runs[0]
+    run.folder.start(run.as_yaml())
+    made = record(run.id, estimate={"memory": 2 * 2**30, "seconds": 34.0})
+    run.folder.finish(made)
+    terminal.epilogue(plain, plan, tmp_path)
+    assert "took   memory 1.5 x, time 2.0 x of the estimate" in said(plain)

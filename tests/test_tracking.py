@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,10 +20,10 @@ TINY = ["model=tiny_causal", "trainer=smoke", "data.test_size=6", "data.dev_size
 
 def inspected(folder: Path, *flags: str) -> list[dict]:
     """What W&B's own reader finds in the offline file of a run."""
-    script = Path(sys.executable).with_name("wandb")
+    script = shutil.which("wandb") or str(Path(sys.executable).with_name("wandb"))
     (log,) = folder.glob("wandb/offline-run-*/*.wandb")
     told = subprocess.run(
-        [str(script), "leet", "inspect", "--json", *flags, str(log)],
+        [script, "leet", "inspect", "--json", *flags, str(log)],
         capture_output=True,
         text=True,
         check=True,

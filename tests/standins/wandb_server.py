@@ -1,0 +1,148 @@
+"""A W&B server on loopback, as far as W&B's client asks for one: GraphQL, file stream, uploads.
+
+It keeps what it is told, so that tests can look at it, and can be made to fail: to answer nothing
+to a run's rows (``released``), or to break every connection (``broken``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class WandbServer:
+    """What a server was told, by run id, and how it behaves."""
+
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+    """Names of GraphQL operations, in order."""
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Variables of the last ``UpsertBucket`` of each run: name, group, tags, config."""
+    history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Logged rows of each run."""
+    summary: dict[str, dict[str, Any]] = field(default_factory=dict)
+    uploads: list[str] = field(default_factory=list)
+    """Paths of uploaded files."""
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    """Of runs whose file stream was completed."""
+    dies_after: str = ""
+    """GraphQL operation after whose first answer the server is ``broken``."""
+    broken: bool = False
+    """Every connection is closed without an answer."""
+    released: threading.Event = field(default_factory=threading.Event)
+    """Cleared: requests to the file stream get no answer until it is set."""
+
+    def environment(self) -> dict[str, str]:
+        """What W&B's client is to find in the environment."""
+        return {"WANDB_MODE": "online", "WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": self.url}
+
+    def graphql(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """The answer to an operation; an empty object where the client needs none."""
+        name = (
+            query.split("(", maxsplit=1)[0].split("{", maxsplit=1)[0].rsplit(maxsplit=1)[-1]
+            if query.split()
+            else ""
+        )
+        self.asked.append(name)
+        if "upsertBucket" in query:
+            run_id = str(variables.get("name"))
+            known = {key: value for key, value in variables.items() if value is not None}
+            self.runs.setdefault(run_id, {}).update(known)
+            project = {"name": variables.get("project"), "entity": {"name": "team"}}
+            bucket = {
+                "id": run_id, "name": run_id, "displayName": variables.get("displayName"),
+                "description": None, "config": "{}", "sweepName": None, "project": project,
+                "historyLineCount": 0,
+            }  # fmt: skip
+            return {"upsertBucket": {"bucket": bucket, "inserted": True}}
+        if "createRunFiles" in query:
+            files = [
+                {"name": each, "uploadUrl": f"{self.url}/upload/{variables['run']}/{each}"}
+                for each in variables["files"]
+            ]
+            told = {"runID": variables["run"], "uploadHeaders": [], "files": files}
+            return {"createRunFiles": told}
+        if "viewer" in query:
+            viewer = {"id": "1", "entity": "team", "username": "tester", "email": "", "flags": "{}"}
+            return {"viewer": {**viewer, "teams": {"edges": []}}}
+        if "serverInfo" in query:
+            return {"serverInfo": {"features": []}}
+        return {"model": None, "project": None, "entity": None}
+
+    def stream(self, run_id: str, told: dict[str, Any]) -> None:
+        """A piece of a run's file stream."""
+        for name, chunk in (told.get("files") or {}).items():
+            rows = [json.loads(line) for line in chunk["content"] if line.startswith("{")]
+            if "history" in name:
+                self.history.setdefault(run_id, []).extend(rows)
+            elif "summary" in name and rows:
+                self.summary[run_id] = rows[-1]
+        if told.get("complete"):
+            self.exit_codes[run_id] = int(told.get("exitcode") or 0)
+
+
+@contextlib.contextmanager
+def wandb_server() -> Iterator[WandbServer]:
+    """A server on a free port of loopback, as long as the block lasts."""
+    server = WandbServer()
+    server.released.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if server.broken:
+                self.close_connection = True
+                return
+            if self.path == "/graphql":
+                asked = json.loads(body)
+                data = server.graphql(asked["query"], asked.get("variables") or {})
+                self._answer({"data": data})
+                server.broken = server.dies_after in server.asked
+            elif self.path.endswith("/file_stream"):
+                server.released.wait()
+                server.stream(self.path.split("/")[-2], json.loads(body))
+                self._answer({})
+            else:
+                self._answer({})
+
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            server.uploads.append(self.path)
+            self._answer({})
+
+        def do_GET(self) -> None:
+            self._answer({})
+
+        def _answer(self, told: dict[str, Any]) -> None:
+            body = json.dumps(told).encode()
+            with contextlib.suppress(OSError):  # the client went away
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing on the terminal."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    http.block_on_close = False
+    server.url = f"http://127.0.0.1:{http.server_address[1]}"
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        http.shutdown()
+        http.server_close()
+        thread.join()

@@ -1,0 +1,142 @@
+"""What a run is expected to take, held against models that are built, and against finished runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtsweep import estimate as estimates
+from mtsweep.estimate import Estimate, corrected, kind, shape
+from mtsweep.models.locate import locate
+from tests.overrides import config
+from tests.records import record
+from tests.small import small_base
+
+SMOLLM2 = {
+    "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152,
+    "tie_word_embeddings": True,
+}  # fmt: skip
+"""SmolLM2-135M's own figures."""
+
+LLAMA_3_2_1B = {
+    "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 128256,
+    "tie_word_embeddings": True,
+}  # fmt: skip
+
+MARIAN = {
+    "model_type": "marian", "is_encoder_decoder": True, "d_model": 512, "encoder_layers": 6,
+    "decoder_layers": 6, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048, "vocab_size": 65001,
+    "max_position_embeddings": 512,
+}  # fmt: skip
+
+NLLB_600M = {
+    "model_type": "m2m_100", "is_encoder_decoder": True, "d_model": 1024, "encoder_layers": 12,
+    "decoder_layers": 12, "encoder_ffn_dim": 4096, "decoder_ffn_dim": 4096, "vocab_size": 256206,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "millions"),
+    [(SMOLLM2, 134.5), (LLAMA_3_2_1B, 1235.8)],
+    ids=["SmolLM2-135M", "Llama-3.2-1B"],
+)
+def test_parameters_of_published_models_are_counted_to_a_thousandth(model, millions):
+    assert shape(model).parameters / 1e6 == pytest.approx(millions, rel=1e-3)
+
+
+@pytest.mark.parametrize("given", [SMOLLM2, LLAMA_3_2_1B, MARIAN, NLLB_600M])
+def test_parameters_are_those_of_the_model_that_transformers_builds(given):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    told = AutoConfig.for_model(**given)
+    factory = AutoModelForSeq2SeqLM if given.get("is_encoder_decoder") else AutoModelForCausalLM
+    with torch.device("meta"):
+        built = factory.from_config(told)
+    # Positions, norms and biases are left out: below a hundredth.
+    assert shape(given).parameters == pytest.approx(built.num_parameters(), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["tiny_causal", "tiny_seq2seq"])
+def test_parameters_and_updates_are_those_of_a_model_in_memory(name):
+    base = small_base(name)
+    located = locate(config({"model": name}).model)
+    size = shape(located.config)
+    assert size.parameters == pytest.approx(base.model.num_parameters(), rel=0.05)
+    sides = sum(
+        module.in_features + module.out_features
+        for path, module in base.model.named_modules()
+        if type(module).__name__ == "Linear" and not path.endswith("lm_head")
+    )
+    assert size.sides == sides
+
+
+def run_of(corpus, **changes) -> Estimate:
+    told = {key.replace("__", "."): value for key, value in changes.items()}
+    return estimates.estimate(
+        config({"model": "causal", "model.name": "a/b", **told}), SMOLLM2, corpus
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    from mtsweep import data
+
+    return data.load(config().data)
+
+
+@pytest.fixture(autouse=True)
+def _no_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_what_takes_more_is_expected_to_take_more(corpus):
+    plain = run_of(corpus)
+    assert run_of(corpus, lora__r=64).memory > plain.memory
+    assert run_of(corpus, lora="none").memory > run_of(corpus, lora__r=64).memory
+    assert run_of(corpus, lora="qlora").memory < plain.memory
+    assert run_of(corpus, trainer__gradient_checkpointing=True).memory < plain.memory
+    assert run_of(corpus, trainer__per_device_train_batch_size=32).memory > plain.memory
+    assert run_of(corpus, decoding="beam").seconds > plain.seconds
+    assert run_of(corpus, trainer__max_steps=5000).seconds > plain.seconds
+    assert run_of(corpus, lora__r=16).disk == 2 * run_of(corpus, lora__r=8).disk
+
+
+def test_adapters_on_disk_are_four_bytes_a_parameter(corpus):
+    assert run_of(corpus, lora__r=8).disk == 4 * 8 * shape(SMOLLM2).sides
+
+
+def past(memory: float, seconds: float) -> object:
+    made = record()
+    cost = made.cost.model_copy(
+        update={"peak_memory_bytes": 4000, "seconds_train": 20.0, "seconds_evaluate": 4.0}
+    )
+    return made.model_copy(
+        update={"cost": cost, "estimate": {"memory": memory, "seconds": seconds}}
+    )
+
+
+def test_finished_runs_correct_both_figures_by_their_median():
+    told = corrected(Estimate(1000, 10.0, 7), [past(2000, 24.0), past(1000, 12.0), past(2000, 8.0)])
+    assert told == Estimate(2000, 20.0, 7)
+
+
+def test_records_without_an_estimate_correct_nothing():
+    assert corrected(Estimate(1000, 10.0, 7), [record()]) == Estimate(1000, 10.0, 7)
+
+
+def test_runs_tell_of_each_other_by_model_tuning_and_bits():
+    plain = config({"model": "tiny_causal"}).model_dump()
+    assert kind(plain) == kind(config({"model": "tiny_causal", "lora.r": 64}).model_dump())
+    for other in (
+        {"model": "tiny_seq2seq", "trainer": "seq2seq"},
+        {"lora": "none"},
+        {"lora": "qlora"},
+    ):
+        assert kind(plain) != kind(config({"model": "tiny_causal", **other}).model_dump())
+
+
+def test_a_record_says_how_far_the_estimate_was_off():
+    assert estimates.missed(past(2000, 48.0)) == "memory 2.0 x, time 0.5 x of the estimate"
+    assert estimates.missed(record()) == ""
