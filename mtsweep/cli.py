@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mtsweep.plan import Plan
     from mtsweep.sweep.engine import Failure
     from mtsweep.sweep.slots import Slot
+    from mtsweep.table import Row
 
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -119,6 +120,7 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
+    _judge(out, table)
     if plan.groups or not (folder / "report.html").is_file():
         _report(folder)
     mirrored = _mirrored(jobs[0].config.tracking, folder) if plan.groups else ""
@@ -128,6 +130,20 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
         print(f"failed: {failure.run.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
     if failures:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _judge(out: Console, table: Sequence[Row]) -> None:
+    """Say what the scores allow to be said; the sweep is through, so a hindrance is only told."""
+    from mtsweep import terminal
+    from mtsweep.compare import compare
+
+    found = [(row.folder, row.record) for row in table if row.folder and row.record]
+    if not any(record.kind == "run" for _, record in found):
+        return
+    try:
+        terminal.words(out, compare(found))
+    except UserError as error:
+        print(f"no judgement: {error}", file=sys.stderr)
 
 
 def _report(folder: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mtsweep.plan import Plan, Run
-from mtsweep.record import Degeneration, Record
+from mtsweep.record import Degeneration, Record, RunFolder
 from mtsweep.scores import LABELS
 
 
@@ -21,6 +21,7 @@ class Row:
     record: Record | None
     kind: Literal["run", "base"] = "run"
     reason: str = ""
+    folder: RunFolder | None = field(default=None, compare=False)
 
 
 def rows(plan: Plan, reasons: dict[str, str]) -> list[Row]:
@@ -35,9 +36,10 @@ def rows(plan: Plan, reasons: dict[str, str]) -> list[Row]:
     for base_id in dict.fromkeys(run.base_id for run in plan.runs):
         members = [run for run in plan.runs if run.base_id == base_id]
         base = members[0].base_folder.record()
-        told.append(Row(_base_label(members, several), base, "base"))
+        told.append(Row(_base_label(members, several), base, "base", "", members[0].base_folder))
         told.extend(
-            Row(_label(run), run.folder.record(), "run", reasons.get(run.id, "")) for run in members
+            Row(_label(run), run.folder.record(), "run", reasons.get(run.id, ""), run.folder)
+            for run in members
         )
     return told
 

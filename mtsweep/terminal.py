@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mtsweep import device, estimate, languages, tracking
+from mtsweep.compare import Comparison
+from mtsweep.compare.model import Row as Judged
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
@@ -170,6 +172,45 @@ def _count(number: int) -> str:
         if number >= size:
             return f"{number / size:.2f} {unit}"
     return str(number)
+
+
+def judged(out: Console, comparison: Comparison) -> None:
+    """Print settings with their scores, what is tied with the best, and the judgement in words."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column("run", overflow="fold")
+    for name in comparison.metrics:
+        shown.add_column(LABELS[name], justify="right", no_wrap=True)
+        shown.add_column("95 %", no_wrap=True)
+    for heading in ("seeds", "train", "memory", "trained"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in comparison.rows:
+        cells = [cell for name in comparison.metrics for cell in _estimate(comparison, row, name)]
+        run, cost = row.kind == "run", row.cost
+        shown.add_row(
+            Text(row.label),
+            *cells,
+            str(len(row.ids)) if run else "",
+            f"{cost['seconds_train']:.0f} s" if run else "",
+            f"{cost['peak_memory_bytes'] / 2**30:.1f} GiB",
+            _count(round(cost["trainable_parameters"])) if run else "",
+        )
+    out.print(shown)
+    out.print(Text("* best, or not shown to be worse than the best", style="dim"))
+    words(out, comparison)
+
+
+def words(out: Console, comparison: Comparison) -> None:
+    """The judgement in sentences."""
+    out.print()
+    for sentence in comparison.sentences:
+        out.print(Text(sentence))
+
+
+def _estimate(comparison: Comparison, row: Judged, metric: str) -> tuple[Text, Text]:
+    score = row.scores[metric]
+    tied = any(row.key in each.tied for each in comparison.verdicts if each.metric == metric)
+    value = Text(f"{score.value:.1f}{'*' if tied else ' '}", style="bold" if tied else "")
+    return value, Text(f"{score.low:.1f} to {score.high:.1f}", style="dim")
 
 
 def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:

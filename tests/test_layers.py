@@ -21,6 +21,7 @@ LAYERS = (
     "plan",
     "training",
     "evaluation",
+    "compare",
     "table curves samples",
     "report",
     "tune assess",

@@ -31,7 +31,7 @@ def score(
         raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
     scores = {}
     for name in metrics:
-        metric = _metric(name, target_lang)
+        metric = sacre_metric(name, target_lang)
         result = metric.corpus_score(list(hypotheses), [list(references)])
         low, high = _interval(metric, hypotheses, references)
         scores[name] = Score(
@@ -67,7 +67,8 @@ def _interval(
     return float(low), float(high)
 
 
-def _metric(name: Metric, target_lang: str) -> SacreMetric:
+def sacre_metric(name: str, target_lang: str) -> SacreMetric:
+    """SacreBLEU's metric, with BLEU's tokenizer for the target language."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 

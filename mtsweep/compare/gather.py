@@ -1,0 +1,81 @@
+"""Finished runs by the names that people give: sweeps, their folders, run folders."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from mtsweep.compare.settings import Found, axes, settings
+from mtsweep.errors import UserError
+from mtsweep.record import RunFolder
+
+
+def gather(names: Sequence[str], output: Path) -> tuple[list[Found], set[str]]:
+    """Runs and base rows of sweeps and run folders, joined.
+
+    Args:
+        names: Sweeps under ``output/sweeps`` by name, sweep folders, run folders; none for the
+            newest sweep.
+        output: Folder with ``runs/`` and ``sweeps/``.
+
+    Returns:
+        Run folders with their records, each once; and the keys that a sweep among them varied.
+
+    Raises:
+        UserError: if a name is nothing of the kind, or nothing of it has finished.
+    """
+    found: dict[str, Found] = {}
+    swept: set[str] = set()
+    for name in names or [_newest(output)]:
+        folder = _folder(name, output)
+        if (folder / "sweep.yaml").is_file():
+            members = _members(folder)
+            runs = [setting for setting in settings(members) if not setting.base]
+            for axis, twins in axes(runs).items():
+                swept |= {axis, *twins}
+        else:
+            run = RunFolder(folder)
+            record = run.record()
+            if record is None:
+                raise UserError(f"{folder}: this run has not finished (no record.json)")
+            members = [(run, record)]
+        found |= {record.id: (run, record) for run, record in members}
+    return list(found.values()), swept
+
+
+def _newest(output: Path) -> str:
+    known = sorted(output.glob("sweeps/*/sweep.yaml"), key=lambda path: path.stat().st_mtime)
+    if not known:
+        raise UserError(f"{output / 'sweeps'}: no sweep there; name its folder, or --output-dir")
+    return str(known[-1].parent)
+
+
+def _folder(name: str, output: Path) -> Path:
+    for folder in (output / "sweeps" / name, Path(name), output / "runs" / name):
+        if (folder / "sweep.yaml").is_file() or (folder / "config.yaml").is_file():
+            return folder
+    known = sorted(path.parent.name for path in output.glob("sweeps/*/sweep.yaml"))
+    listed = ", ".join(known[-8:]) or "none"
+    raise UserError(f"{name}: neither a sweep nor the folder of a run; sweeps here: {listed}")
+
+
+def _members(folder: Path) -> list[Found]:
+    """Finished runs of a sweep, and the base rows that its table names."""
+    runs = folder.resolve().parent.parent / "runs"
+    try:
+        told = yaml.safe_load((folder / "sweep.yaml").read_text(encoding="utf-8"))
+        ids = [str(each) for each in told["runs"]]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise UserError(f"{folder}/sweep.yaml: not as mtsweep writes it ({error})") from error
+    if (folder / "table.csv").is_file():
+        text = (folder / "table.csv").read_text(encoding="utf-8")
+        rows = csv.DictReader(text.splitlines(keepends=True))
+        ids = [row["id"] for row in rows if row["kind"] == "base" and row["id"]] + ids
+    folders = [RunFolder(runs / each) for each in dict.fromkeys(ids)]
+    members = [(run, record) for run in folders if (record := run.record()) is not None]
+    if not members:
+        raise UserError(f"{folder}: no run of this sweep has finished (looked in {runs})")
+    return members

@@ -1,0 +1,173 @@
+"""Which runs are one setting, in what settings differ, and which may be ranked together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtsweep.record import Record, RunFolder
+
+Found = tuple[RunFolder, Record]
+
+_NEVER = ("output_dir", "sweep.", "tracking.", "evaluation.", "seed")
+_BATCH = ("trainer.per_device_train_batch_size", "trainer.gradient_accumulation_steps")
+_GUARDED = {"prompt": "prompt", "decoding": "decoding", "effective batch": "trainer"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs that differ in the seed alone, or a base row."""
+
+    members: tuple[Found, ...]
+
+    @property
+    def record(self) -> Record:
+        """Of the first seed."""
+        return self.members[0][1]
+
+    @property
+    def key(self) -> str:
+        """Id of the first run."""
+        return self.record.id
+
+    @property
+    def base(self) -> bool:
+        """Whether it is the untouched model."""
+        return self.record.kind == "base"
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys of a configuration with their values, without what cannot change a result."""
+    for name, value in config.items():
+        key = prefix + name
+        if key.startswith(_NEVER):
+            continue
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def settings(found: Sequence[Found]) -> list[Setting]:
+    """Group runs by everything but the seed, in the order they come; base rows stand first."""
+    grouped: dict[str, list[Found]] = {}
+    for folder, record in found:
+        data = record.data
+        content = [data.get("fingerprint"), data.get("test_fingerprint"), _precision(record)]
+        same = [record.kind, dict(flat(record.config)), content]
+        name = record.id if record.kind == "base" else json.dumps(same, sort_keys=True, default=str)
+        grouped.setdefault(name, []).append((folder, record))
+    made = [
+        Setting(tuple(sorted(each, key=lambda one: one[1].config.get("seed") or 0)))
+        for each in grouped.values()
+    ]
+    return sorted(made, key=lambda setting: not setting.base)
+
+
+def axes(runs: Sequence[Setting]) -> dict[str, tuple[str, ...]]:
+    """Keys in which runs differ, each with those that change along with it.
+
+    A group's name stands for what its option sets (``lora`` for ``lora=lora,dora``).
+    """
+    configs = [dict(flat(run.record.config)) for run in runs]
+    keys = list(dict.fromkeys(key for config in configs for key in config))
+    columns = {key: [_text(config.get(key)) for config in configs] for key in keys}
+    differ = [key for key in keys if len(set(columns[key])) > 1]
+    told: dict[str, tuple[str, ...]] = {}
+    for key in sorted(differ, key=lambda key: not key.endswith(".name")):
+        twin = next((axis for axis in told if _follows(columns[key], columns[axis])), None)
+        if twin is None:
+            told[key] = ()
+        else:
+            told[twin] = (*told[twin], key)
+    return told
+
+
+def _follows(one: Sequence[str], other: Sequence[str]) -> bool:
+    pairs = set(zip(one, other, strict=True))
+    return len(pairs) == len(set(one)) == len(set(other))
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def label(setting: Setting, names: Sequence[str], *, several_models: bool) -> str:
+    """What a setting is called: its values of the axes."""
+    config = dict(flat(setting.record.config))
+    model = str(config.get("model.name", "")).rpartition("/")[2]
+    if setting.base:
+        return f"base {model}" if several_models else "base"
+    told = [f"{key.removesuffix('.name')}={_short(config.get(key))}" for key in names]
+    return " ".join(told) or model or setting.key
+
+
+def _short(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(str, value)) + "]"
+    return "null" if value is None else str(value).rpartition("/")[2]
+
+
+def traits(setting: Setting) -> dict[str, str]:
+    """What must be equal for two rows to be ranked together, by the words for it."""
+    record = setting.record
+    config = record.config
+    batch = [{**_trainer(config), **record.adjusted}.get(key.partition(".")[2]) for key in _BATCH]
+    told = {
+        "test set": str(record.data.get("test_fingerprint")),
+        "language pair": _text([config["data"]["source_lang"], config["data"]["target_lang"]]),
+        "prompt": _text(config["prompt"]),
+        "decoding": _text({k: v for k, v in config["decoding"].items() if k != "batch_size"}),
+        "metric signature": _text({name: s.signature for name, s in record.scores.items()}),
+        "precision": _precision(record),
+    }
+    known = [each for each in batch if isinstance(each, int)]
+    if not setting.base and len(known) == 2:
+        told["effective batch"] = str(known[0] * known[1])
+    return told
+
+
+def _precision(record: Record) -> str:
+    return str(record.environment.get("precision"))
+
+
+def _trainer(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return config["trainer"]
+
+
+def excused(swept: Sequence[str]) -> set[str]:
+    """Traits that the question itself varies, by the keys that were swept."""
+    told = set()
+    for trait, section in _GUARDED.items():
+        keys = _BATCH if trait == "effective batch" else (f"{section}.",)
+        if any(key.startswith(keys) for key in swept):
+            told.add(trait)
+    if any(key.startswith("model.") for key in swept):
+        told |= {"precision"}
+    return told
+
+
+def pools(all_settings: Sequence[Setting], swept: Sequence[str]) -> list[list[Setting]]:
+    """Settings that may be ranked together; a base row joins every pool that it fits."""
+    free = excused(swept)
+    made: dict[str, list[Setting]] = {}
+    told = {
+        setting.key: {k: v for k, v in traits(setting).items() if k not in free}
+        for setting in all_settings
+    }
+    for setting in all_settings:
+        if not setting.base:
+            made.setdefault(_text(told[setting.key]), []).append(setting)
+    for members in made.values():
+        wanted = told[members[0].key]
+        fits = [
+            setting
+            for setting in all_settings
+            if setting.base and all(wanted[k] == v for k, v in told[setting.key].items())
+        ]
+        members[:0] = fits
+    return list(made.values()) or [list(all_settings)]

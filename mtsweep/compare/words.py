@@ -1,0 +1,98 @@
+"""The judgement in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mtsweep.compare.model import Comparison, Pair, Row, Verdict
+from mtsweep.scores import LABELS
+
+_NAMED = 3
+
+
+def sentences(comparison: Comparison) -> Iterator[str]:
+    """What may be said of the leading metric, and why some runs are not ranked together."""
+    lead = comparison.metrics[0]
+    verdicts = [verdict for verdict in comparison.verdicts if verdict.metric == lead]
+    for number, verdict in enumerate(verdicts, 1):
+        where = f"Group {number} of {len(verdicts)}: " if len(verdicts) > 1 else ""
+        for told in _verdict(comparison, verdict):
+            yield where + told
+    for refusal in comparison.refusals:
+        names = _list([comparison.row(key).label for key in refusal.rows])
+        yield f"{names}: not ranked with the others: {refusal.reason}."
+
+
+def _verdict(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
+    rows = {key: comparison.row(key) for key in verdict.members}
+    runs = [row for row in rows.values() if row.kind == "run"]
+    name = LABELS[verdict.metric]
+    score = rows[verdict.best].scores[verdict.metric]
+    if len(runs) > 1:
+        yield _ranking(verdict, rows, len(runs))
+    if any(row.kind == "base" for row in rows.values()) and runs:
+        yield _against_base(verdict, rows)
+    if verdict.detectable is not None and any(key != verdict.best for key in verdict.tied):
+        yield (
+            f"With {score.segments} segments and {_seeds(runs)}, a true difference of "
+            f"{verdict.detectable:.1f} {name} would most often be found; smaller ones cannot "
+            "be relied on to show."
+        )
+    if runs and all(len(row.ids) == 1 for row in runs):
+        yield (
+            "One seed each: this is about these trained models; how far another seed would move "
+            "them is not known."
+        )
+
+
+def _ranking(verdict: Verdict, rows: dict[str, Row], count: int) -> str:
+    name, best = LABELS[verdict.metric], rows[verdict.best]
+    tied = [rows[key].label for key in verdict.tied if key != verdict.best]
+    value = best.scores[verdict.metric].value
+    if not tied:
+        return f"{best.label} is best: {value:.1f} {name}, and every other is shown to be worse."
+    others = _list(tied)
+    if len(verdict.tied) >= len(rows) or len(tied) == count - 1:
+        return f"No best among the runs: {best.label} ({value:.1f} {name}) is tied with {others}."
+    return f"{best.label} is ahead with {value:.1f} {name}, tied with {others}; the rest is worse."
+
+
+def _against_base(verdict: Verdict, rows: dict[str, Row]) -> str:
+    bases = [key for key, row in rows.items() if row.kind == "base"]
+    name = LABELS[verdict.metric]
+    if rows[verdict.best].kind == "base":
+        return f"No run is better than the untouched model in {name}."
+    pair = next((each for each in verdict.pairs if _is(each, bases[0], verdict.best)), None)
+    if pair is None:
+        return ""
+    turn = 1 if pair.second == verdict.best else -1
+    gain = turn * pair.difference
+    low, high = sorted((turn * pair.low, turn * pair.high))
+    if not pair.real:
+        return (
+            f"{rows[verdict.best].label} is not shown to differ from the untouched model "
+            f"({gain:+.1f} {name}, 95 % interval {low:+.1f} to {high:+.1f})."
+        )
+    return (
+        f"{rows[verdict.best].label} differs from the untouched model by {gain:+.1f} {name} "
+        f"(95 % interval {low:+.1f} to {high:+.1f})."
+    )
+
+
+def _is(pair: Pair, one: str, other: str) -> bool:
+    return {pair.first, pair.second} == {one, other}
+
+
+def _seeds(runs: list[Row]) -> str:
+    counts = sorted({len(row.ids) for row in runs})
+    if counts == [1]:
+        return "one seed"
+    told = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{told} seeds"
+
+
+def _list(names: list[str]) -> str:
+    shown = names[:_NAMED]
+    if len(names) > _NAMED:
+        return f"{', '.join(shown)} and {len(names) - _NAMED} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]

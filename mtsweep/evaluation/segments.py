@@ -1,0 +1,149 @@
+"""Segment statistics: what any two runs are compared by, without decoding or counting again.
+
+A corpus score is a function of sums over segments (n-gram matches and totals, lengths). These sums
+are taken over resampled segments for thousands of resamples at once, so the formulas of sacreBLEU
+stand here once more for arrays; tests hold them against sacreBLEU itself.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtsweep.errors import UserError
+from mtsweep.evaluation.metrics import sacre_metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_BETA = 2.0
+_SMALLEST = 1e-300
+
+
+def counted(
+    name: str, hypotheses: Sequence[str], references: Sequence[str], target_lang: str
+) -> Array:
+    """Statistics of a metric, segments x statistics.
+
+    Raises:
+        ValueError: if the lists differ in length.
+    """
+    import numpy as np
+
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
+    metric = sacre_metric(name, target_lang)
+    told = metric._extract_corpus_statistics(list(hypotheses), [list(references)])  # noqa: SLF001
+    return np.array(told, dtype=np.float64)
+
+
+def corpus(name: str, sums: Array) -> Array:
+    """Corpus scores from summed statistics.
+
+    Args:
+        name: Of the metric.
+        sums: ... x statistics.
+
+    Returns:
+        One score for each of the leading indices, on sacreBLEU's scale.
+    """
+    return _bleu(sums) if name == "bleu" else _chrf(sums)
+
+
+def _bleu(sums: Array) -> Array:
+    """BLEU with exponential smoothing, as ``BLEU.compute_bleu``."""
+    import numpy as np
+
+    # ... x (hypothesis length, reference length, 4 matches, 4 totals)
+    said, wanted, correct, total = sums[..., 0], sums[..., 1], sums[..., 2:6], sums[..., 6:10]
+    misses = np.cumsum(correct == 0, axis=-1)  # each order without a match halves once more
+    top = np.where(correct == 0, 0.5**misses, correct)
+    precision = 100.0 * top / np.maximum(total, 1.0)
+    defined = (total > 0).all(axis=-1) & (correct > 0).any(axis=-1) & (said > 0)
+    mean = np.exp(np.log(np.maximum(precision, _SMALLEST)).mean(axis=-1))
+    brevity = np.exp(np.minimum(0.0, 1.0 - wanted / np.maximum(said, 1.0)))
+    return np.where(defined, brevity * mean, 0.0)
+
+
+def _chrf(sums: Array) -> Array:
+    """ChrF with sacreBLEU's effective order, as ``CHRF._compute_f_score``."""
+    import numpy as np
+
+    said, wanted, matches = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
+    there = (said > 0) & (wanted > 0)
+    orders = np.maximum(there.sum(axis=-1), 1)
+    precision = np.where(there, matches / np.maximum(said, 1.0), 0.0).sum(axis=-1) / orders
+    recall = np.where(there, matches / np.maximum(wanted, 1.0), 0.0).sum(axis=-1) / orders
+    factor = _BETA**2
+    below = factor * precision + recall
+    return np.where(
+        below > 0,
+        100.0 * (1 + factor) * precision * recall / np.where(below > 0, below, 1.0),
+        0.0,
+    )
+
+
+def of_run(folder: Path, names: Sequence[str], target_lang: str, test_set: str) -> dict[str, Array]:
+    """Statistics of a finished run by metric; counted from its predictions once, then kept.
+
+    Raises:
+        UserError: if its predictions are gone or not whole.
+    """
+    path = folder / "segments" / f"{test_set}.npz"
+    kept = _read(path)
+    if all(name in kept for name in names):
+        return {name: kept[name] for name in names}
+    hypotheses, references = _predictions(folder / "predictions" / f"{test_set}.jsonl")
+    made = {name: counted(name, hypotheses, references, target_lang) for name in names}
+    _write(path, {**kept, **made}, target_lang)
+    return made
+
+
+def _predictions(path: Path) -> tuple[list[str], list[str]]:
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        return [row["hypothesis"] for row in rows], [row["reference"] for row in rows]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: no whole predictions there ({type(error).__name__}), so the run cannot be "
+            "compared; remove its folder to run it again"
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Array]:
+    import numpy as np
+
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files if name != "signatures"}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}  # not there yet, or cut off: counted again
+
+
+def _write(path: Path, arrays: dict[str, Array], target_lang: str) -> None:
+    """Keep statistics, in one step; a folder that cannot be written to keeps none."""
+    import numpy as np
+
+    signatures = {name: _signature(name, target_lang) for name in arrays}
+    draft = path.with_suffix(".draft")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with draft.open("wb") as file:
+            np.savez_compressed(
+                file, allow_pickle=False, signatures=np.array(json.dumps(signatures)), **arrays
+            )
+        draft.replace(path)
+    except OSError:
+        return  # another comparison counts again
+
+
+def _signature(name: str, target_lang: str) -> str:
+    metric = sacre_metric(name, target_lang)
+    metric.num_refs = 1
+    return str(metric.get_signature())

@@ -1,0 +1,157 @@
+"""Tests of differences: against sacreBLEU, against tables, and on systems made up from chance."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sacrebleu.significance import PairedTest
+
+from mtsweep.evaluation import segments, significance
+from mtsweep.evaluation.metrics import sacre_metric
+from tests.simulated import QUALITY, sweep
+
+
+def _texts():
+    chance = random.Random(1)  # noqa: S311
+    words = ["".join(chance.choices("abcdefgh", k=chance.randint(1, 6))) for _ in range(60)]
+    references = [" ".join(chance.choices(words, k=chance.randint(2, 12))) for _ in range(80)]
+
+    def spoilt(share):
+        return [
+            " ".join(w if chance.random() > share else chance.choice(words) for w in text.split())
+            for text in references
+        ]
+
+    return references, [spoilt(0.3), spoilt(0.32), spoilt(0.34), spoilt(0.5)]
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf"])
+@pytest.mark.parametrize("kind", ["bs", "ar"])
+def test_p_values_are_sacrebleus_on_its_seed(name, kind, monkeypatch):
+    monkeypatch.delenv("SACREBLEU_SEED", raising=False)
+    references, systems = _texts()
+    named = [(str(index), texts) for index, texts in enumerate(systems)]
+    _, golden = PairedTest(
+        named, {name: sacre_metric(name, "spa_Latn")}, [references], kind, n_samples=500
+    )()
+    results = next(value for key, value in golden.items() if key != "System")[1:]
+    statistics = [segments.counted(name, texts, references, "spa_Latn") for texts in systems]
+    values = significance.whole(statistics, name)
+    if kind == "bs":
+        drawn = significance.resampled(statistics, name, 500)
+        ours = [
+            significance.paired_bootstrap(drawn[0], drawn[index], values[0] - values[index])
+            for index in (1, 2, 3)
+        ]
+    else:
+        ours = significance.randomised(statistics, name, [(0, 1), (0, 2), (0, 3)], 500)
+    assert ours == pytest.approx([each.p_value for each in results], abs=1e-12)
+    assert values[1:] == pytest.approx([each.score for each in results])
+
+
+def test_holm_corrects_as_by_hand():
+    assert significance.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert significance.holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_correction_never_lowers_a_p_value_nor_changes_their_order(p_values):
+    adjusted = significance.holm(p_values)
+    assert all(new >= old for new, old in zip(adjusted, p_values, strict=True))
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    assert [adjusted[index] for index in order] == sorted(adjusted)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.7062), (2, 4.30265), (10, 2.22814), (1e9, 1.95996)]
+)
+def test_quantiles_of_t_are_those_of_the_tables(freedom, quantile):
+    assert significance.t_quantile(0.975, freedom) == pytest.approx(quantile, rel=1e-5)
+    assert significance.t_tail(quantile, freedom) == pytest.approx(0.025, rel=1e-4)
+
+
+def test_identical_systems_are_tied_for_certain():
+    one = sweep(np.random.default_rng(0), [QUALITY])[0][0]
+    drawn = significance.resampled([one, one], "chrf")
+    assert significance.two_sided(drawn[0] - drawn[1], 0.0) == 1.0
+
+
+def test_a_shuffled_copy_loses():
+    references, (good, *_) = _texts()
+    shuffled = good[1:] + good[:1]
+    statistics = [
+        segments.counted("chrf", texts, references, "spa_Latn") for texts in (good, shuffled)
+    ]
+    values, drawn = (
+        significance.whole(statistics, "chrf"),
+        significance.resampled(statistics, "chrf"),
+    )
+    assert values[0] > values[1]
+    assert significance.two_sided(drawn[0] - drawn[1], values[0] - values[1]) < 0.001
+
+
+def test_an_interval_holds_the_score_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    truth = significance.whole([sweep(rng, [QUALITY], segments=40_000)[0][0]], "chrf")[0]
+    held = 0
+    for _ in range(300):
+        one = sweep(rng, [QUALITY], segments=150)[0]
+        low, high = significance.interval(significance.resampled(one, "chrf", 500)[0])
+        held += low <= truth <= high
+    assert 0.91 <= held / 300 <= 0.98
+
+
+def claims(settings):
+    """Holm-corrected p-values of all pairs of settings, and the median spread of differences."""
+    flat = [each for seeds in settings for each in seeds]
+    seeds = len(settings[0])
+    values = significance.whole(flat, "chrf").reshape(len(settings), seeds)
+    draws = significance.resampled(flat, "chrf").reshape(len(settings), seeds, -1).mean(axis=1)
+    spread, freedom = significance.seed_spread({str(i): list(v) for i, v in enumerate(values)})
+    if freedom:
+        noise = np.random.default_rng(1).standard_t(freedom, size=draws.shape)
+        draws = draws + spread / seeds**0.5 * noise
+    mean = values.mean(axis=1)
+    pairs = list(combinations(range(len(settings)), 2))
+    p_values = [
+        significance.two_sided(draws[b] - draws[a], mean[b] - mean[a], freedom or 1e9)
+        for a, b in pairs
+    ]
+    spreads = [(draws[b] - draws[a]).std(ddof=1) for a, b in pairs]
+    return dict(zip(pairs, significance.holm(p_values), strict=True)), float(np.median(spreads))
+
+
+@pytest.mark.parametrize(("seeds", "effect"), [(1, 0.0), (3, 0.02)])
+def test_sweeps_without_a_true_difference_seldom_claim_one(seeds, effect):
+    rng = np.random.default_rng(7)
+    told = [
+        min(claims(sweep(rng, [QUALITY] * 8, 200, seeds, effect))[0].values()) < 0.05
+        for _ in range(100)
+    ]
+    assert sum(told) <= 12  # a study of 500 sweeps: 6.4 % with one seed, 1.0 % with three
+
+
+def test_a_true_difference_of_the_detectable_size_is_found():
+    rng = np.random.default_rng(8)
+    spread = np.median([claims(sweep(rng, [QUALITY] * 8))[1] for _ in range(10)])
+    size = significance.detectable(float(spread), 28)
+    better = quality_for(size)
+    found = [claims(sweep(rng, [QUALITY] * 7 + [better]))[0][0, 7] < 0.05 for _ in range(100)]
+    assert sum(found) >= 58  # a study of 500 sweeps found 71 %, less than the 80 % meant
+
+
+def quality_for(size):
+    """The quality whose true score is better than ``QUALITY``'s by ``size`` chrF."""
+    value = lambda q: significance.whole(  # noqa: E731
+        sweep(np.random.default_rng(5), [q], segments=40_000)[0], "chrf"
+    )[0]
+    low, high, start = QUALITY, QUALITY + 0.3, value(QUALITY)
+    for _ in range(14):
+        middle = (low + high) / 2
+        low, high = (middle, high) if value(middle) - start < size else (low, middle)
+    return (low + high) / 2
