@@ -160,6 +160,8 @@ def _data(run: Run) -> dict[str, Any]:
         "dev": len(corpus.dev),
         "test": len(corpus.test),
         "dropped": corpus.dropped,
+        "synthetic": corpus.synthetic,
+        "provenance": list(corpus.provenance),
         **({"also": _also(run)} if run.also else {}),
     }
 

@@ -39,6 +39,14 @@ def hub() -> dict[str, Path]:
     return lay_out(_HUB, texts=texts)
 
 
+@pytest.fixture(scope="session")
+def hub_datasets() -> None:
+    """Small data sets in the true columns, in the same hub cache under their true names."""
+    from tests.standins.datasets import lay_out_datasets
+
+    lay_out_datasets(_HUB)
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""

@@ -25,6 +25,13 @@ GIVEN = {
         "data.train_file=pairs.jsonl",
     ],
     ("data", "gettext"): ["data.package=django"],
+    ("data", "hub"): [
+        "data.source_lang=eng_Latn",
+        "data.target_lang=spa_Latn",
+        "data.dataset=owner/name",
+    ],
+    ("data", "combined"): ["data.mix=[{source: phrasebook}]"],
+    ("data", "synthetic"): ["data.synthetic_file=pairs.jsonl"],
 }
 """What the options with ``???`` in them must be given."""
 

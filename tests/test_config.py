@@ -97,7 +97,11 @@ def test_a_configuration_cannot_be_changed():
         ("lora.bnb_4bit_quant_type", "nf8", "should be 'nf4' or 'fp4', not 'nf8'"),
         ("data.size", 0, "should be greater than 0, not 0"),
         ("data.size", -1, "should be greater than 0, not -1"),
-        ("data.source", "hub", "should be 'phrasebook', 'gettext' or 'files', not 'hub'"),
+        (
+            "data.source",
+            "web",
+            "should be 'phrasebook', 'gettext', 'files', 'hub' or 'combined', not 'web'",
+        ),
         ("data.source_lang", False, "YAML reads an unquoted no as False: quote it"),
         ("data.source_lang", "eng", "'eng' is no FLORES-200 code; did you mean eng_Latn?"),
         ("data.source_lang", "???", "must be given: data.source_lang=eng_Latn"),

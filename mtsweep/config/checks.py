@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from mtsweep import arguments
@@ -17,12 +18,20 @@ def must_be_given(key: str) -> str:
     return f"must be given: {key}={example}" if example else "must be given"
 
 
+_NEEDED = (
+    ("train_file", "files"), ("package", "gettext"), ("dataset", "hub"), ("mix", "combined"),
+)  # fmt: skip
+"""Keys that a source cannot do without."""
+
 _EXAMPLES = {
     "model.name": "owner/name",
     "data.source_lang": "eng_Latn",
     "data.target_lang": "spa_Latn",
     "data.train_file": "pairs.jsonl",
     "data.package": "django",
+    "data.dataset": "owner/name",
+    "data.synthetic_file": "synthetic/NAME",
+    "data.mix": "'[{source: phrasebook}, {source: gettext, package: django}]'",
 }
 
 
@@ -40,9 +49,20 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
     """Key, below ``data``, and complaint of everything that does not go together within it."""
-    for key, source in (("train_file", "files"), ("package", "gettext")):
-        if data.source == source and getattr(data, key) is None:
+    for key, source in _NEEDED:
+        if data.source == source and not getattr(data, key):
             yield key, must_be_given(f"data.{key}")
+    for place, part in enumerate(data.mix):
+        for key, source in _NEEDED:
+            if part.source == source and not getattr(part, key):
+                yield f"mix.{place}.{key}", "must be given"
+    shares = [part.share for part in data.mix if part.share is not None]
+    if shares and (len(shares) < len(data.mix) or not math.isclose(sum(shares), 1)):
+        yield "mix", f"shares are given to every part or to none, and sum to 1, not {sum(shares):g}"
+    if data.synthetic_share is not None and data.synthetic_file is None:
+        yield "synthetic_file", "data.synthetic_share needs it: data.synthetic_file=FOLDER"
+    if data.is_chat:
+        yield "form", "conversations can be read, but nothing trains on them yet; use form=pairs"
     if data.dev_file and not data.test_file:
         yield "test_file", "a dev file without a test file: give data.test_file as well"
 

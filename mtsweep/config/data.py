@@ -2,19 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mtsweep.config.section import Language, Part, Section, refusal
 
+Source = Literal["phrasebook", "gettext", "files", "hub", "combined"]
+Format = Literal["jsonl", "json", "csv", "tsv", "moses", "tmx", "po", "mo"]
 
-class DataConfig(Section):
+
+class ReadingConfig(Section):
+    """Where pairs are read: of a whole data section, or of one source of a mix."""
+
+    train_file: str | None = None
+    """``files``: the training pairs (or all of them, where no test file is given). JSONL, JSON,
+    CSV, TSV, TMX, PO or MO by suffix, also as .gz, .xz or .zst; two Moses files by their common
+    stem with ``data.format=moses`` (``corpus`` reads ``corpus.en`` and ``corpus.es``)."""
+    dev_file: str | None = None
+    """``files``: the dev pairs; null splits them off the training file."""
+    test_file: str | None = None
+    """``files``: the test pairs; null splits them off the training file."""
+    format: Format | None = None
+    """``files``: format of the files; null goes by the suffix."""
+    form: Literal["pairs", "chat"] = "pairs"
+    """``files`` and ``hub``: rows are pairs, or conversations (``messages``, ShareGPT's
+    ``conversations``, or Alpaca's ``instruction`` and ``output``)."""
+    source_column: str | None = None
+    """``files`` and ``hub``: column or key of the source text; null tries ``source``, the
+    language's codes and name, and the nested ``translation`` form."""
+    target_column: str | None = None
+    """``files`` and ``hub``: column or key of the target text; null likewise."""
+    id_column: str | None = None
+    """``hub``: column by which rows of two configs, one a language, are joined."""
+    dataset: str | None = None
+    """``hub``: name of the data set, ``owner/name``, or a folder that holds one."""
+    config: str | None = None
+    """``hub``: the data set's config (subset). With ``data.id_column``, a config a language, by
+    its FLORES-200 code."""
+    revision: str | None = None
+    """``hub``: branch, tag or commit; null takes the version in the hub cache, else the newest."""
+    train_split: str = "train"
+    """``hub``: split with the training pairs."""
+    dev_split: str | None = None
+    """``hub``: split with the dev pairs; null takes ``validation`` or ``dev`` where there is one,
+    else splits them off the training pairs."""
+    test_split: str | None = None
+    """``hub``: split with the test pairs; null takes ``test`` where there is one, else splits
+    them off the training pairs."""
+    own_splits: bool = True
+    """``hub``: keep the data set's own dev and test splits where it has them; false splits both
+    off the training pairs."""
+    package: str | None = None
+    """``gettext``: installed Python package, or folder, whose message catalogs are read."""
+    domains: tuple[str, ...] | None = None
+    """Phrasebook domains to take; null takes all ten."""
+    sample: PositiveInt | None = None
+    """Rows taken of each file or split, chosen by a hash of their content; null takes all. What is
+    read stays this small in memory, however large the file."""
+
+
+class PartConfig(ReadingConfig):
+    """One source of a mix (``data.mix``); what it leaves out is as in the rest of the section."""
+
+    source: Literal["phrasebook", "gettext", "files", "hub"]
+    """Reader of the source."""
+    name: str | None = None
+    """Origin of its rows, for scores by origin; null keeps that of the reader."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Of the training pairs of the mix; null takes every row. Shares sum to 1, and as many rows are
+    taken as the scarcest part allows."""
+
+
+class DataConfig(ReadingConfig):
     """Which pairs are trained on and scored (``conf/data/``)."""
 
     name: str
     """What people call the data, in tables and W&B tags."""
-    source: Literal["phrasebook", "gettext", "files"]
+    source: Source
     """Reader of the pairs."""
     source_lang: Language
     """FLORES-200 code of the language translated from."""
@@ -28,23 +93,31 @@ class DataConfig(Section):
     """Pairs for the loss during training: a count, or a share of all pairs."""
     split_seed: NonNegativeInt = 13
     """Seed of the split; apart from ``seed``, so that replicates share one test set."""
-    domains: tuple[str, ...] | None = None
-    """Phrasebook domains to take; null takes all ten."""
-    train_file: str | None = None
-    """``files``: JSONL with the training pairs (or all of them, where no test file is given)."""
-    dev_file: str | None = None
-    """``files``: JSONL with the dev pairs; null splits them off the training file."""
-    test_file: str | None = None
-    """``files``: JSONL with the test pairs; null splits them off the training file."""
-    source_column: str | None = None
-    """``files``: column or key of the source text; null tries ``source`` and the nested form."""
-    target_column: str | None = None
-    """``files``: column or key of the target text; null tries ``target`` and the nested form."""
-    package: str | None = None
-    """``gettext``: installed Python package whose message catalogs are read."""
+    mix: tuple[PartConfig, ...] = ()
+    """``combined``: the sources of the mix."""
+    synthetic_file: str | None = None
+    """Synthetic pairs to train on as well: a JSONL file, or a folder with ``pairs.jsonl``. Dev and
+    test stay those of the source."""
+    synthetic_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the training pairs that is synthetic: beside all real pairs, or of ``data.size``
+    where that is given; 1 trains on synthetic pairs alone, null takes every one of both."""
+    strict: bool = False
+    """Any malformed row is an error; otherwise they are counted, and more than 1 % is one."""
 
     @model_validator(mode="after")
     def _two_languages(self) -> DataConfig:
-        if self.source_lang == self.target_lang:
+        if self.source_lang == self.target_lang and not self.is_chat:
             raise refusal("source_lang and target_lang are the same")
         return self
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether rows are conversations."""
+        return self.form == "chat"
+
+    def part(self, part: PartConfig) -> DataConfig:
+        """The section that reads one source of the mix."""
+        told = part.model_dump(exclude_unset=True, exclude={"name", "share"})
+        kept = self.model_dump(exclude={"mix", "synthetic_file", "synthetic_share", "size"})
+        given = {key: value for key, value in told.items() if value is not None}
+        return DataConfig.model_validate({**kept, **given, "name": part.name or self.name})

@@ -1,10 +1,12 @@
-"""Pairs from gettext catalogs: the messages that an installed Python package carries translated."""
+"""Pairs from gettext catalogs: of an installed Python package, of a tree, or of one file."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import polib
@@ -12,23 +14,28 @@ import polib
 from mtsweep import languages
 from mtsweep.config import DataConfig
 from mtsweep.data.pairs import Pair, Pool, fold
+from mtsweep.data.rows import COMPRESSED, Row, bare, raw_lines
+from mtsweep.data.tally import sampled
 from mtsweep.errors import UserError
 
-_PLACEHOLDER = re.compile(r"%[\w(]|\{\w*\}")
+_PLACEHOLDER = re.compile(r"%[\w(]|\{\w*\}|\$[({\[]")
 _MARKUP = re.compile(r"<[^>]+>|&\w+;")
+
+Key = tuple[str, str]
+"""Context (usually none) and message: what identifies an entry in every language."""
 
 
 def read_gettext(config: DataConfig) -> Pool:
-    """Messages of ``data.package`` in both languages, joined by message.
+    """Messages of ``data.package`` in both languages, joined by context and message.
 
     Left out and counted: messages of one word, with placeholders or markup, and those whose
     translation is missing, marked fuzzy, or a repetition of the source.
 
     Raises:
-        UserError: if the package is not installed or lacks one of the languages.
+        UserError: if there is no such package or folder, or it lacks one of the languages.
     """
     package = str(config.package)
-    folder = _folder(package)
+    folder, name = _folder(package)
     catalogs = _catalogs(folder)
     source = _messages(catalogs, config.source_lang, package, "data.source_lang")
     target = _messages(catalogs, config.target_lang, package, "data.target_lang")
@@ -37,23 +44,58 @@ def read_gettext(config: DataConfig) -> Pool:
     keys = list(target if target is not None else source or {})
     dropped: Counter[str] = Counter()
     pairs: dict[str, Pair] = {}
-    for message in keys:
-        texts = [message if side is None else side.get(message, "") for side in (source, target)]
-        pair = Pair(f"{package}:{message}", texts[0].strip(), texts[1].strip(), package, "")
+    for key in keys:
+        message = key[1]
+        texts = [message if side is None else side.get(key, "") for side in (source, target)]
+        pair = Pair(f"{name}:{message}", texts[0].strip(), texts[1].strip(), name, "")
         if reason := _reason(pair, message):
             dropped[reason] += 1
             continue
-        key = fold(pair.source)
-        if key in pairs:
+        folded = fold(pair.source)
+        if folded in pairs:
             dropped["duplicate source"] += 1
             continue
-        pairs[key] = Pair(pair.id, pair.source, pair.target, package, key)
+        pairs[folded] = Pair(pair.id, pair.source, pair.target, name, folded)
     if not pairs:
         raise UserError(f"data.package: the catalogs of {package} hold no usable pairs")
-    return Pool(tuple(pairs.values()), dropped=dict(dropped))
+    return Pool(
+        sampled(pairs.values(), config.sample, config.split_seed),
+        dropped=dict(dropped),
+        provenance=(f"catalogs of {package}",),
+    )
 
 
-def _folder(package: str) -> Path:
+def entries(path: Path, source_lang: str, target_lang: str) -> Iterator[Row]:
+    """Rows of one catalog: message and translation, turned as the languages ask for.
+
+    Entries that are not translated, fuzzy or obsolete are rows without text.
+
+    Raises:
+        UserError: if it is no catalog, or of another language.
+    """
+    catalog = _parsed(path)
+    told = str(catalog.metadata.get("Language") or "").replace("_", "-").lower()
+    base = told.partition("-")[0]
+    backwards = bool(base) and base == languages.iso(source_lang)
+    if base and not backwards and base != languages.iso(target_lang):
+        raise UserError(
+            f"data.target_lang: {path} translates into {told!r}, which is neither "
+            f"{source_lang} nor {target_lang}"
+        )
+    for number, entry in enumerate(catalog, start=1):
+        text = "" if getattr(entry, "fuzzy", False) or entry.obsolete else entry.msgstr
+        sides = (text, entry.msgid if text else "")
+        source, target = sides if backwards else sides[::-1]
+        yield Row(getattr(entry, "linenum", None) or number, {"source": source, "target": target})
+
+
+def _folder(package: str) -> tuple[Path, str]:
+    """Folder of a package, or of a tree that is given by its path; and what it is called."""
+    tree = Path(package).expanduser()
+    if tree.is_absolute() or os.sep in package.rstrip(os.sep):
+        if not tree.is_dir():
+            raise UserError(f"data.package: there is no folder {tree}")
+        return tree, tree.name
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
@@ -62,7 +104,7 @@ def _folder(package: str) -> Path:
         raise UserError(
             f"data.package: no package {package!r} is installed (pip install {package})"
         )
-    return Path(next(iter(spec.submodule_search_locations)))
+    return Path(next(iter(spec.submodule_search_locations))), package
 
 
 def _catalogs(folder: Path) -> dict[str, list[Path]]:
@@ -76,7 +118,7 @@ def _catalogs(folder: Path) -> dict[str, list[Path]]:
 
 def _messages(
     catalogs: dict[str, list[Path]], language: str, package: str, key: str
-) -> dict[str, str] | None:
+) -> dict[Key, str] | None:
     """Message to translation in one language; ``None`` for that of the messages, English."""
     if language == "eng_Latn":
         return None
@@ -87,17 +129,30 @@ def _messages(
             f"{key}: {package} has no catalog for {language} ({iso}); "
             f"it has: {', '.join(sorted(catalogs)) or 'none at all'}"
         )
-    messages: dict[str, str] = {}
+    messages: dict[Key, str] = {}
     for path in paths:
-        read = polib.mofile if path.suffix == ".mo" else polib.pofile
         try:
-            catalog = read(str(path), encoding="utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise UserError(f"data.package: {path} is no readable catalog ({error})") from error
+            catalog = _parsed(path)
+        except UserError as error:
+            raise UserError(f"data.package: {error}") from error
         for entry in catalog:
             if entry.msgstr and not getattr(entry, "fuzzy", False) and not entry.obsolete:
-                messages.setdefault(entry.msgid, entry.msgstr)
+                messages.setdefault((entry.msgctxt or "", entry.msgid), entry.msgstr)
     return messages
+
+
+def _parsed(path: Path) -> polib.POFile | polib.MOFile:
+    compiled = bare(path).suffix in {".mo", ".gmo"}
+    packed = path.suffix in COMPRESSED
+    try:
+        if compiled:
+            return polib.mofile(
+                b"".join(raw_lines(path)) if packed else str(path), encoding="utf-8"
+            )
+        text = b"".join(raw_lines(path)).decode("utf-8-sig") if packed else str(path)
+        return polib.pofile(text, encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(f"{path} is no readable catalog ({error})") from error
 
 
 def _reason(pair: Pair, message: str) -> str | None:

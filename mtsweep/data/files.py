@@ -1,16 +1,19 @@
-"""Pairs from JSONL files: ``{"source": …, "target": …}``, or ``{"translation": {"en": …, …}}``."""
+"""Pairs and conversations from files: JSONL, JSON, CSV, TSV, Moses, TMX, PO and MO."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 from mtsweep import languages
 from mtsweep.config import DataConfig
-from mtsweep.data.pairs import Pair, Pool, fold
+from mtsweep.config.data import Format
+from mtsweep.data.catalogs import entries
+from mtsweep.data.columns import maker
+from mtsweep.data.pairs import Pair, Pool
+from mtsweep.data.rows import COMPRESSED, READERS, Rows, bare, moses
+from mtsweep.data.tally import Tally, sampled
+from mtsweep.data.tmx import read_tmx
 from mtsweep.errors import UserError
 
 
@@ -20,90 +23,94 @@ def read_files(config: DataConfig) -> Pool:
     Raises:
         UserError: naming file and line, if a file is missing, empty, not UTF-8, or not as expected.
     """
-    dropped: Counter[str] = Counter()
+    tally = Tally(strict=config.strict)
     parts: dict[str, tuple[Pair, ...] | None] = {}
+    provenance = []
     for part in ("train", "dev", "test"):
         name = getattr(config, f"{part}_file")
-        parts[part] = (
-            None if name is None else _read(Path(name).expanduser(), part, config, dropped)
-        )
-    return Pool(parts["train"] or (), parts["dev"], parts["test"], dict(dropped))
-
-
-def _read(path: Path, part: str, config: DataConfig, dropped: Counter[str]) -> tuple[Pair, ...]:
-    key = f"data.{part}_file"
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise UserError(f"{key}: {path} {kind} (looked from {Path.cwd()})")
-    pairs = []
-    for number, row in _rows(path, key):
-        where = f"{key}: {path}, line {number}"
-        source, target = _texts(row, config, where)
-        if not source.strip() or not target.strip():
-            dropped["empty"] += 1
+        if name is None:
+            parts[part] = None
             continue
-        pairs.append(Pair(f"{path.name}:{number}", source, target, path.stem, fold(source)))
-    if not pairs:
-        raise UserError(f"{key}: {path} holds no pairs; expected one JSON object a line")
-    return tuple(pairs)
-
-
-def _rows(path: Path, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
-            where = f"{key}: {path}, line {number}"
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{where}: not UTF-8 ({error.reason} at byte {error.start}); "
-                    "convert it, for example with iconv -t UTF-8"
-                ) from error
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{where}: not JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise UserError(f"{where}: expected a JSON object, found {type(row).__name__}")
-            yield number, row
-
-
-def _texts(row: dict[str, Any], config: DataConfig, where: str) -> tuple[str, str]:
-    nested = row.get("translation")
-    if isinstance(nested, dict):
-        sides = (
-            _nested(nested, config.source_lang, config.source_column),
-            _nested(nested, config.target_lang, config.target_column),
+        provenance.append(f"{part}: {name}")
+        parts[part] = read_file(
+            Path(name).expanduser(), f"data.{part}_file", config, tally, sample=part == "train"
         )
-        columns = sorted(nested)
-    else:
-        sides = (
-            row.get(config.source_column or "source"),
-            row.get(config.target_column or "target"),
-        )
-        columns = sorted(row)
-    source, target = sides
-    if not isinstance(source, str) or not isinstance(target, str):
-        raise UserError(
-            f"{where}: expected text under {config.source_column or 'source'!r} and "
-            f"{config.target_column or 'target'!r}, or "
-            f'{{"translation": {{"{languages.iso(config.source_lang)}": …, '
-            f'"{languages.iso(config.target_lang)}": …}}}}; found {", ".join(columns) or "nothing"}'
-            " (name others with data.source_column and data.target_column)"
-        )
+    return Pool(
+        parts["train"] or (),
+        parts["dev"],
+        parts["test"],
+        dict(tally.dropped),
+        provenance=tuple(provenance),
+    )
+
+
+def read_file(
+    path: Path, key: str, config: DataConfig, tally: Tally, *, sample: bool = False
+) -> tuple[Pair, ...]:
+    """The pairs of one file.
+
+    Args:
+        path: Of the file; of two Moses files, one of them or their common stem.
+        key: Configuration key that names it, for complaints.
+        config: How it is read.
+        tally: Counts what is left out.
+        sample: Take ``data.sample`` rows at most.
+
+    Raises:
+        UserError: naming file and line.
+    """
+    kind = _format(path, config)
+    sides = _moses_sides(path, config) if kind == "moses" else None
+    if sides is None and not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"{key}: {path} {what} (looked from {Path.cwd()})")
     try:
-        (source + target).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{where}: half of a surrogate pair (\\u{ord(error.object[error.start]):04x}), which "
-            "is no character; the program that wrote the file cut an emoji in two"
-        ) from error
-    return source, target
+        rows = moses(*sides) if sides else _rows(path, kind, config)
+        stem = bare(path).stem if kind != "moses" else bare(path).name
+        pairs = tally.pairs(rows, maker(config), f"{key}: {path}", path.name, stem)
+        found = sampled(pairs, config.sample if sample else None, config.split_seed)
+    except UserError as error:
+        raise error if str(error).startswith("data.") else UserError(f"{key}: {error}") from error
+    if not found:
+        expected = "one JSON object a line" if kind == "jsonl" else f"{kind.upper()} with text"
+        raise UserError(f"{key}: {path} holds no pairs; expected {expected}")
+    return found
 
 
-def _nested(row: dict[str, Any], language: str, column: str | None) -> object:
-    iso639_3 = language.partition("_")[0]
-    names = [column] if column else [language, languages.iso(language), iso639_3]
-    return next((row[name] for name in names if name in row), None)
+def _rows(path: Path, kind: str, config: DataConfig) -> Rows:
+    if kind == "tmx":
+        return read_tmx(path, config.source_lang, config.target_lang)
+    if kind in {"po", "mo"}:
+        return entries(path, config.source_lang, config.target_lang)
+    return READERS[kind](path)
+
+
+def _format(path: Path, config: DataConfig) -> str:
+    if config.format:
+        return config.format
+    suffix = bare(path).suffix.lower().removeprefix(".")
+    suffix = {"ndjson": "jsonl", "tab": "tsv", "pot": "po", "gmo": "mo"}.get(suffix, suffix)
+    if suffix in get_args(Format):
+        return suffix
+    return "moses" if _moses_sides(path, config) else "jsonl"
+
+
+def _moses_sides(path: Path, config: DataConfig) -> tuple[Path, Path] | None:
+    """The two files of a Moses pair, by one of them or by their common stem."""
+    codes = [
+        (code, languages.iso(code), code.partition("_")[0])
+        for code in (config.source_lang, config.target_lang)
+    ]
+    stem = bare(path)
+    if stem.suffix.removeprefix(".") in {code for side in codes for code in side}:
+        stem = stem.with_suffix("")
+    found = []
+    for side in codes:
+        tried = [
+            stem.with_name(f"{stem.name}.{code}{packed}")
+            for code in side
+            for packed in ("", *COMPRESSED)
+        ]
+        found.append(next((file for file in tried if file.is_file()), None))
+    source, target = found
+    return (source, target) if source and target else None

@@ -1,10 +1,13 @@
-"""What the data layer hands on: pairs, and a corpus split into train, dev and test."""
+"""What the data layer hands on: pairs and conversations, split into train, dev and test."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,33 @@ class Pair:
     """FLORES-200 codes of source and target, where a mix holds several; ``None``: the corpus's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation(Pair):
+    """A conversation that ends with an answer.
+
+    It is a pair as well, so that it is split, cleaned, counted and scored like one: ``source`` is
+    the text of all turns before the last answer, and ``target`` is that answer.
+    """
+
+    messages: tuple[Message, ...] = ()
+    """A system message (context), where there is one, then user and assistant by turns."""
+
+
+def conversation(id: str, messages: Iterable[Message], origin: str) -> Conversation:  # noqa: A002
+    """A conversation out of its turns; the last one is an answer."""
+    turns = tuple(messages)
+    asked = "\n\n".join(turn.content for turn in turns[:-1])
+    return Conversation(id, asked, turns[-1].content, origin, fold(asked), None, turns)
+
+
 @dataclass(frozen=True)
 class Pool:
     """The pairs of a source before the split, and what was left out on the way."""
@@ -34,6 +64,8 @@ class Pool:
     test: tuple[Pair, ...] | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     """Reason to count of pairs left out by the reader."""
+    provenance: tuple[str, ...] = ()
+    """Where each source was read: a file, a package, a data set with its commit."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +82,16 @@ class Corpus:
     longest_probe: tuple[Pair, ...]
     """The first 1,000 training pairs before ``data.size``: what lengths are guessed from."""
     dropped: dict[str, int]
+    """Reason to count of what was left out: by the reader, or as a leak."""
+    synthetic: int = 0
+    """Training pairs that are synthetic."""
+    provenance: tuple[str, ...] = ()
+    """Where each source was read: a file, a package, a data set with its commit."""
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it holds conversations rather than translations."""
+        return isinstance(self.test[0], Conversation)
 
     @property
     def fingerprint(self) -> str:
@@ -71,9 +113,22 @@ def _digest(*parts: Iterable[Pair]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         for pair in part:
-            for text in (pair.source, pair.target):
+            for text in _content(pair):
                 encoded = text.encode()
                 digest.update(len(encoded).to_bytes(8, "big"))
                 digest.update(encoded)
         digest.update(b"\xff")
     return digest.hexdigest()
+
+
+def _content(pair: Pair) -> Iterator[str]:
+    """Everything of a pair that training can see."""
+    if pair.languages:
+        yield from pair.languages
+    if isinstance(pair, Conversation):
+        for turn in pair.messages:
+            yield turn.role
+            yield turn.content
+    else:
+        yield pair.source
+        yield pair.target

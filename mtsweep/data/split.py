@@ -7,10 +7,32 @@ change where it falls, and a smaller ``data.size`` is a prefix of a larger one.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from mtsweep.data.pairs import Pair, Pool
 from mtsweep.errors import UserError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A source, read and split."""
+
+    train: tuple[Pair, ...]
+    dev: tuple[Pair, ...]
+    test: tuple[Pair, ...]
+    dropped: dict[str, int]
+    """Reason to count of what was left out."""
+    provenance: tuple[str, ...] = ()
+    """Where each source was read."""
+
+    def renamed(self, origin: str) -> Parts:
+        """The same with another origin on every pair."""
+
+        def part(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+            return tuple(replace(pair, origin=origin) for pair in pairs)
+
+        return replace(self, train=part(self.train), dev=part(self.dev), test=part(self.test))
 
 
 def split(

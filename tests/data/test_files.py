@@ -163,8 +163,8 @@ def test_a_line_that_is_not_as_expected_is_told_with_file_and_line(here, line, t
 
 
 def test_missing_columns_are_told_with_the_remedy_in_both_forms(here):
-    told = refused(written(here / "pairs.jsonl", {"en": "a", "es": "b"}))
-    assert '{"translation": {"en": …, "es": …}}; found en, es' in told
+    told = refused(written(here / "pairs.jsonl", {"a": "a", "b": "b"}))
+    assert '{"translation": {"en": …, "es": …}}; found a, b' in told
     assert "name others with data.source_column and data.target_column" in told
 
 

@@ -1,0 +1,136 @@
+"""Several sources in one corpus: parts by share, and synthetic pairs beside real ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from mtsweep.config import DataConfig
+from mtsweep.data.files import read_file
+from mtsweep.data.pairs import Pair, fold
+from mtsweep.data.split import Parts
+from mtsweep.data.tally import Tally
+from mtsweep.errors import UserError
+
+
+def combined(config: DataConfig, read: Callable[[DataConfig], Parts]) -> Parts:
+    """The parts of ``data.mix``, each split by itself, so that every part is tested on its own.
+
+    Args:
+        config: The section; its ``mix`` has a source or more.
+        read: Reads and splits one source.
+
+    Raises:
+        UserError: if a part is not as configured.
+    """
+    parts = []
+    for place, part in enumerate(config.mix):
+        try:
+            found = read(config.part(part))
+        except UserError as error:
+            raise UserError(f"data.mix[{place}]: {error}") from error
+        parts.append(found.renamed(part.name) if part.name else found)
+    sizes = _sizes([len(part.train) for part in parts], [part.share for part in config.mix])
+    train = [pair for part, size in zip(parts, sizes, strict=True) for pair in part.train[:size]]
+    dev = tuple(pair for part in parts for pair in part.dev)
+    test = tuple(pair for part in parts for pair in part.test)
+    held_out = {pair.split_key for pair in (*dev, *test)}
+    kept = [pair for pair in train if pair.split_key not in held_out]
+    dropped = sum((Counter(part.dropped) for part in parts), Counter())
+    if len(kept) < len(train):
+        dropped["also in test or dev"] += len(train) - len(kept)
+    return Parts(
+        in_hash_order(kept, config.split_seed),
+        dev,
+        test,
+        dict(dropped),
+        tuple(line for part in parts for line in part.provenance),
+    )
+
+
+def _sizes(there: Sequence[int], shares: Sequence[float | None]) -> list[int]:
+    """Rows to take of each part: all of them, or by shares as many as the scarcest allows."""
+    total = min((n / share for n, share in zip(there, shares, strict=True) if share), default=0.0)
+    return [
+        n if share is None else min(n, round(share * total))
+        for n, share in zip(there, shares, strict=True)
+    ]
+
+
+def in_hash_order(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...]:
+    """Pairs in an order that depends on each alone, so that a smaller size is a prefix."""
+
+    def place(pair: Pair) -> tuple[bytes, str, str]:
+        key = f"{seed}\0{pair.split_key}".encode()
+        return hashlib.sha256(key).digest(), pair.source, pair.target
+
+    return tuple(sorted(pairs, key=place))
+
+
+def read_synthetic(config: DataConfig, real: Parts) -> tuple[tuple[Pair, ...], dict[str, int]]:
+    """The pairs of ``data.synthetic_file``, without those that repeat a held-out text.
+
+    Returns:
+        Pairs in hash order, and what was left out.
+
+    Raises:
+        UserError: if the file or folder is not there, or not as expected.
+    """
+    path = Path(str(config.synthetic_file)).expanduser()
+    path = path / "pairs.jsonl" if path.is_dir() else path
+    tally = Tally(strict=config.strict)
+    plain = config.model_copy(
+        update={"format": None, "source_column": None, "target_column": None, "form": "pairs"}
+    )
+    found = read_file(path, "data.synthetic_file", plain, tally)
+    held_out = (*real.dev, *real.test)
+    sources = {fold(pair.source) for pair in held_out}
+    targets = {fold(pair.target) for pair in held_out}
+    kept = [
+        pair
+        for pair in found
+        if fold(pair.source) not in sources and fold(pair.target) not in targets
+    ]
+    dropped = Counter({f"synthetic: {reason}": count for reason, count in tally.dropped.items()})
+    if len(kept) < len(found):
+        dropped["synthetic: also in test or dev"] = len(found) - len(kept)
+    return in_hash_order(kept, config.split_seed), dict(dropped)
+
+
+def mixed(
+    real: Sequence[Pair], synthetic: Sequence[Pair], share: float | None, size: int | None
+) -> tuple[tuple[Pair, ...], int]:
+    """Real and synthetic training pairs in the share asked for, each a prefix of its kind.
+
+    Args:
+        real: Real training pairs.
+        synthetic: Synthetic ones.
+        share: Of synthetic pairs; ``None`` takes every pair of both.
+        size: Training pairs in all; ``None`` takes all real pairs, and synthetic ones beside them.
+
+    Returns:
+        The pairs, real ones first, and how many of them are synthetic.
+
+    Raises:
+        UserError: if there are fewer pairs than that takes.
+    """
+    if share is None:
+        whole = (*real, *synthetic)
+        wanted = size or len(whole)
+        few = round(wanted * len(synthetic) / len(whole))
+        many = wanted - few
+    elif size is not None:
+        few, many = round(share * size), size - round(share * size)
+    elif share == 1:
+        few, many = len(synthetic), 0
+    else:
+        few, many = round(share / (1 - share) * len(real)), len(real)
+    for name, count, there in (("synthetic", few, synthetic), ("real", many, real)):
+        if count > len(there):
+            raise UserError(
+                f"data.synthetic_share: it takes {count} {name} pairs, and there are {len(there)}; "
+                "lower data.size or change the share"
+            )
+    return (*real[:many], *synthetic[:few]), few

@@ -1,0 +1,84 @@
+"""Rows to pairs with an account: what is malformed is counted, and told where it is too much."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from mtsweep.data.columns import LeftOutError, Make, UnreadableRowError
+from mtsweep.data.pairs import Pair
+from mtsweep.data.rows import Malformed, Row
+from mtsweep.errors import UserError
+
+_BEARABLE = 0.01
+"""Share of malformed rows from which a file is refused."""
+MALFORMED = "malformed"
+
+
+class Tally:
+    """Counts what is left out, and remembers the first malformed row of each file.
+
+    Args:
+        strict: Refuse any malformed row.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._strict = strict
+
+    def pairs(
+        self, rows: Iterable[Row | Malformed], make: Make, where: str, name: str, origin: str
+    ) -> Iterator[Pair]:
+        """The pairs of a file.
+
+        Args:
+            rows: Of the file.
+            make: What makes a pair of a row.
+            where: Key and path, for complaints.
+            name: What ids begin with.
+            origin: Of the pairs.
+
+        Raises:
+            UserError: at the end, if more than 1 % of the rows are malformed; at once if strict.
+        """
+        seen, first, bad = 0, "", 0
+        for row in rows:
+            seen += 1
+            if isinstance(row, Malformed):
+                told = row
+            else:
+                try:
+                    yield make(row.values, f"{name}:{row.number}", origin)
+                    continue
+                except LeftOutError as reason:
+                    self.dropped[str(reason)] += 1
+                    continue
+                except UnreadableRowError as error:
+                    told = Malformed(row.number, str(error))
+            bad += 1
+            first = first or f"{where}, line {told.number}: {told.reason}"
+            if self._strict:
+                raise UserError(f"{first} (data.strict refuses any malformed row)")
+        if bad > _BEARABLE * seen:
+            many = f" ({bad} of {seen} rows are malformed; up to 1 % would be passed over)"
+            raise UserError(first + (many if bad > 1 else ""))
+        if bad:
+            self.dropped[MALFORMED] += bad
+
+
+def sampled(pairs: Iterable[Pair], count: int | None, seed: int) -> tuple[Pair, ...]:
+    """At most ``count`` pairs, chosen by a hash of their content, in the order they came.
+
+    What is held at any time is ``count`` pairs, however many there are.
+    """
+    if count is None:
+        return tuple(pairs)
+
+    def place(numbered: tuple[int, Pair]) -> tuple[bytes, int]:
+        text = f"{seed}\0{numbered[1].source}\0{numbered[1].target}"
+        return hashlib.blake2b(text.encode(), digest_size=8).digest(), numbered[0]
+
+    chosen = heapq.nsmallest(count, enumerate(pairs), key=place)
+    return tuple(pair for _, pair in sorted(chosen, key=lambda numbered: numbered[0]))
