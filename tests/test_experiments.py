@@ -5,10 +5,41 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.inprocess import outcomes, work
 from tests.overrides import CONF, composed
 
 FILES = sorted((CONF / "experiment").glob("*.yaml"))
 RUNS = {"data_size": 4, "domains": 3, "forgetting": 4, "lora_rank": 4, "tuning_method": 3}
+STUDIES = {
+    "llama_en_es": {
+        "model.name": "meta-llama/Llama-3.2-1B", "data.dataset": "Helsinki-NLP/opus_books",
+        "data.config": "en-es", "data.size": 1000, "prompt.name": "translate", "lora.r": 16,
+        "lora.lora_alpha": 32, "lora.lora_dropout": 0.05, "lora.target_modules": "all-linear",
+        "lora.load_in_4bit": True, "lora.bnb_4bit_quant_type": "nf4",
+        "lora.bnb_4bit_use_double_quant": True, "trainer.num_train_epochs": 2,
+        "trainer.per_device_train_batch_size": 4, "trainer.bf16": True,
+    },
+    "qwen_de_fr": {
+        "model.name": "Qwen/Qwen2-1.5B", "data.dataset": "openlanguagedata/flores_plus",
+        "data.source_lang": "deu_Latn", "data.target_lang": "fra_Latn", "data.test_size": 0.2,
+        "data.own_splits": False, "lora.method": "lora", "lora.load_in_4bit": True,
+        "trainer.learning_rate": 2e-4,
+    },
+    "nllb_en_ta": {
+        "model.name": "facebook/nllb-200-distilled-600M", "data.source_lang": "eng_Latn",
+        "data.target_lang": "tam_Taml", "data.dataset": "NLPC-UOM/nllb-top25k-enta-cleaned",
+        "data.test_size": 0.1, "data.dev_size": 0.1,
+    },
+    "marian_en_de": {
+        "model.name": "Helsinki-NLP/opus-mt-en-de", "data.config": "de-en", "lora.method": "none",
+        "data.source_lang": "eng_Latn", "data.target_lang": "deu_Latn",
+        "trainer.learning_rate": 2e-5, "trainer.per_device_train_batch_size": 16,
+        "trainer.per_device_eval_batch_size": 16, "trainer.weight_decay": 0.01,
+        "trainer.num_train_epochs": 3, "trainer.save_total_limit": 3,
+        "trainer.predict_with_generate": True, "trainer.eval_steps": None,
+    },
+}  # fmt: skip
+"""What the studies set, by key."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -46,3 +77,31 @@ def test_forgetting_and_domains_carry_test_sets_of_their_own():
                for job in composed("-m", "experiment=domains"))  # fmt: skip
     assert all(set(job.config.evaluation.also) == {"general"}
                for job in composed("-m", "experiment=forgetting"))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_exactly_its_values(name):
+    for job in composed("-m", f"experiment={name}"):
+        told = job.config.model_dump()
+        found = {key: told[key.partition(".")[0]][key.partition(".")[2]] for key in STUDIES[name]}
+        assert found == STUDIES[name]
+
+
+def test_english_to_tamil_is_tuned_in_three_ways():
+    jobs = composed("-m", "experiment=nllb_en_ta")
+    tuned = [(job.config.lora.method, job.config.lora.load_in_4bit) for job in jobs]
+    assert tuned == [("none", False), ("lora", False), ("lora", True)]
+
+
+def test_synthetic_arms_come_with_a_file():
+    assert len(composed("-m", "experiment=qwen_de_fr")) == 1
+    arms = ["data.synthetic_file=made", "data.synthetic_share=0,1,null"]
+    jobs = composed("-m", "experiment=qwen_de_fr", *arms)
+    assert [job.config.data.synthetic_share for job in jobs] == [0, 1, None]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_runs_on_stand_ins(here, hub, hub_datasets, name):
+    few = ["data.test_size=6", "data.dev_size=4", "data.size=20", "tracking=none"]
+    events = work("-m", f"experiment={name}", "trainer=smoke", "decoding.max_new_tokens=8", *few)
+    assert outcomes(events) == ["finished"] * (3 if name == "nllb_en_ta" else 1), events

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polib
 
@@ -146,9 +147,8 @@ def _parsed(path: Path) -> polib.POFile | polib.MOFile:
     packed = path.suffix in COMPRESSED
     try:
         if compiled:
-            return polib.mofile(
-                b"".join(raw_lines(path)) if packed else str(path), encoding="utf-8"
-            )
+            content: Any = b"".join(raw_lines(path)) if packed else str(path)
+            return polib.mofile(content, encoding="utf-8")
         text = b"".join(raw_lines(path)).decode("utf-8-sig") if packed else str(path)
         return polib.pofile(text, encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
