@@ -26,6 +26,7 @@ LAYERS = (
     "report",
     "tune assess",
     "run",
+    "serve",
     "sweep",
     "terminal",
     "progress",

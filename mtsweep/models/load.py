@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtsweep import device
@@ -87,6 +88,16 @@ def load(
         tokenizer.pad_token = tokenizer.eos_token
     model.eval()
     return Base(model, tokenizer, family)
+
+
+def take_whole(base: Base, trained: Path) -> None:
+    """Put weights that were all trained (a run's ``model/``) into the place of the untouched."""
+    stored = type(base.model).from_pretrained(
+        trained, dtype=base.model.dtype, use_safetensors=True, local_files_only=True
+    )
+    moved: Any = stored  # typed for hub kernels, not for plain modules
+    base.model = moved.to(device.device()).eval()
+    base.digest = None
 
 
 def _weights(

@@ -1,0 +1,1 @@
+"""Tuned models in use: runs found by name, loaded, and given texts to translate."""

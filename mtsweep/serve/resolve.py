@@ -1,0 +1,115 @@
+"""The run that somebody means, found without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from mtsweep.compare.gather import gather
+from mtsweep.compose import compose
+from mtsweep.config import RunConfig, validate
+from mtsweep.errors import UserError
+from mtsweep.record import Record, RunFolder
+
+BEST = "best"
+
+
+def find(name: str, output: Path) -> tuple[RunFolder, Record]:
+    """A finished run by what people call it.
+
+    Args:
+        name: An id or its beginning, a run folder, ``best`` (of the newest sweep), or a sweep by
+            name or folder, whose best run is taken.
+        output: Folder with ``runs/`` and ``sweeps/``.
+
+    Raises:
+        UserError: if that is no run, more than one, or one that has not finished.
+    """
+    if name == BEST:
+        return _best([], output)
+    if any((place / "sweep.yaml").is_file() for place in (output / "sweeps" / name, Path(name))):
+        return _best([name], output)
+    folder = locate(name, output)
+    record = folder.record()
+    if record is None:
+        raise UserError(
+            f"{folder.path}: this run has not finished (no record.json); "
+            "start its command again to go on with it"
+        )
+    return folder, record
+
+
+def locate(name: str, output: Path) -> RunFolder:
+    """A run's folder, finished or not, by the run's id, the id's beginning, or itself."""
+    if (Path(name) / "config.yaml").is_file():
+        return RunFolder(Path(name).resolve())
+    known = sorted(path.parent for path in (output / "runs").glob("*/config.yaml"))
+    found = [path for path in known if path.name == name] or [
+        path for path in known if path.name.startswith(name)
+    ]
+    if len(found) == 1:
+        return RunFolder(found[0].resolve())
+    if found:
+        several = ", ".join(path.name for path in found[:8])
+        raise UserError(f"{name}: {len(found)} runs begin so ({several}); give more of the id")
+    raise UserError(
+        f"{name}: no run, run folder or sweep in {output.absolute()}; "
+        "`python -m mtsweep runs` lists runs, --output-dir names another folder"
+    )
+
+
+def _best(sweeps: list[str], output: Path) -> tuple[RunFolder, Record]:
+    """The run of a sweep with the best chrF; of its first metric, where chrF was not asked for."""
+    found, _ = gather(sweeps, output)
+    runs = [(folder, record) for folder, record in found if record.kind == "run"]
+    if not runs:
+        raise UserError(f"{' '.join(sweeps) or BEST}: no run of this sweep has finished")
+    shared = set.intersection(*(set(record.scores) for _, record in runs))
+    if not shared:
+        raise UserError(f"{' '.join(sweeps) or BEST}: its runs share no metric; name a run")
+    metric = "chrf" if "chrf" in shared else min(shared)
+    return max(runs, key=lambda each: each[1].scores[metric].value)
+
+
+def configuration(folder: RunFolder) -> RunConfig:
+    """The configuration that a run was started with (its ``config.yaml``)."""
+    path = folder.path / "config.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: no configuration of a run")
+    config = validate(values)
+    if isinstance(config, list):
+        told = "; ".join(f"{problem.key}: {problem.complaint}" for problem in config)
+        raise UserError(f"{path}: not as this version writes it ({told})")
+    return config
+
+
+def untouched() -> RunConfig:
+    """The configuration of a command without overrides, whose model nobody has tuned."""
+    return compose([], lambda _: None)[0].config
+
+
+def weights(folder: RunFolder, record: Record) -> Path | None:
+    """What a run trained, in its folder or in that of a run trained the same way.
+
+    Returns:
+        ``None`` for a base row, which trained nothing.
+
+    Raises:
+        UserError: if the weights are gone.
+    """
+    if record.kind == "base":
+        return None
+    for path in (folder.path, *sorted(folder.path.parent.glob("*"))):
+        each = RunFolder(path)
+        told = each.training()
+        if told and told.train_id == record.train_id and each.trained:
+            return each.trained
+    raise UserError(
+        f"{folder.path}: its weights were removed, only its record is left; remove the run "
+        f"(`python -m mtsweep runs remove {folder.id}`) and start its command again"
+    )

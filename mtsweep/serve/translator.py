@@ -1,0 +1,132 @@
+"""A run's model in memory, translating as it did when it was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mtsweep import device
+from mtsweep.config import DecodingConfig, RunConfig
+from mtsweep.errors import UserError
+from mtsweep.evaluation.generate import Hypothesis, generate
+from mtsweep.models import families
+from mtsweep.models.adapters import adapted, merged
+from mtsweep.models.codec import Codec
+from mtsweep.models.load import Base, load, take_whole
+from mtsweep.models.locate import locate
+
+_ROOM = 2.0
+_SPARE = 16
+_KNOWN = 200
+
+
+class Translator:
+    """Translates texts of one language pair.
+
+    Args:
+        base: Tokenizer and language handling.
+        model: Untouched or tuned, on its device.
+        config: Of the run: its languages, prompt and decoding.
+        known: Sources and references of its test set, which tell how much longer than a source a
+            translation gets.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
+        config: RunConfig,
+        known: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._base, self._model, self._config = base, model, config
+        self.decoding: DecodingConfig = config.decoding
+        self._longer = _longer(self._codec(), known[:_KNOWN])
+
+    def translate(self, texts: Sequence[str]) -> list[Hypothesis]:
+        """Hypotheses in the order of the texts, in smaller batches where memory asks for it."""
+        while True:
+            try:
+                return self._translated(texts)
+            except Exception as error:
+                if not device.is_out_of_memory(error) or self.decoding.batch_size == 1:
+                    raise
+            size = self.decoding.batch_size // 2
+            self.decoding = self.decoding.model_copy(update={"batch_size": size})
+            device.free_memory()
+
+    def _codec(self) -> Codec:
+        # Of its own: the base's would keep every text of a large file.
+        data = self._config.data
+        languages = (data.source_lang, data.target_lang)
+        return Codec(self._base.tokenizer, self._base.family, languages, self._config.prompt)
+
+    def _translated(self, texts: Sequence[str]) -> list[Hypothesis]:
+        """The batches that ``generate`` would make of all texts, each with a limit of its own."""
+        codec, size = self._codec(), self.decoding.batch_size
+        order = sorted(
+            range(len(texts)), key=lambda place: len(codec.source_ids(texts[place])), reverse=True
+        )
+        said: dict[int, Hypothesis] = {}
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            batch = [texts[place] for place in places]
+            limit = self._limit(codec, batch)
+            said.update(
+                zip(places, generate(self._model, codec, batch, self.decoding, limit), strict=True)
+            )
+        return [said[place] for place in range(len(texts))]
+
+    def _limit(self, codec: Codec, batch: Sequence[str]) -> int:
+        """Generated tokens at most: as configured, or by the longest text; within the context."""
+        limit = self.decoding.max_new_tokens
+        if limit is None:
+            longest = max(len(codec.target_ids(text)) for text in batch)
+            limit = int(_ROOM * self._longer * longest) + _SPARE
+        context = getattr(self._base.model.config, "max_position_embeddings", None)
+        if not isinstance(context, int):
+            return limit
+        text = max(batch, key=lambda each: len(codec.source_ids(each)))
+        given = len(codec.source_ids(text))
+        room = context - given if codec.family == "causal" else context
+        if room < 1 or given > context:
+            raise UserError(
+                f"a line is too long for the model ({given} tokens with its prompt, {context} at "
+                f"most): {text[:60]!r} …; split it into sentences"
+            )
+        return min(limit, room)
+
+
+def _longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:
+    """Tokens of translations over tokens of sources, 1 at least."""
+    sources = sum(len(codec.target_ids(source)) for source, _ in known)
+    references = sum(len(codec.target_ids(reference)) for _, reference in known)
+    return max(1.0, references / sources) if sources else 1.0
+
+
+@contextmanager
+def opened(
+    config: RunConfig, trained: Path | None, known: Sequence[tuple[str, str]] = ()
+) -> Iterator[Translator]:
+    """The model of a run, loaded as the run loaded it.
+
+    Args:
+        config: Of the run; decoding may be another.
+        trained: What was trained; ``None`` is the untouched model.
+        known: Sources and references that tell how long translations get.
+    """
+    located = locate(config.model)
+    family = families.recognise(located.config, located.tokenizer_config)
+    base = load(config.model, config.lora, located, family, lambda _: None)
+    if trained is None:
+        yield Translator(base, base.model, config, known)
+        return
+    if config.lora.method == "none":
+        take_whole(base, trained)
+        yield Translator(base, base.model, config, known)
+        return
+    with adapted(base, config.lora, config.seed, trained) as model:
+        model.eval()
+        with merged(model):
+            yield Translator(base, model, config, known)
