@@ -323,7 +323,7 @@ def _override_problems(
             yield Problem(key, unknown(key, known))
 
 
-_OPTIONAL = {"experiment"}
+_OPTIONAL = {"experiment", "synthesis"}
 """Groups that may be null."""
 
 

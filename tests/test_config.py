@@ -4,12 +4,14 @@ from pydantic import ValidationError
 
 from mtsweep.cli import help_text
 from mtsweep.config import MISSING, RunConfig, is_key, known_keys, unknown, validate
+from mtsweep.config import MISSING, RunConfig, SynthesisConfig, known_keys, unknown, validate
 from mtsweep.config.checks import OURS
 from mtsweep.errors import ConfigError, Problem
 from tests.overrides import CONF, GIVEN, SHIPPED, composed, config, option, problems_of, values
 
 ALL = pytest.mark.parametrize(("group", "name"), SHIPPED)
 SECTIONS = {name: field.annotation for name, field in RunConfig.model_fields.items()}
+SECTIONS["synthesis"] = SynthesisConfig
 
 
 def test_there_are_options_to_test():
@@ -75,7 +77,12 @@ def test_every_option_gives_what_has_no_default(group, name):
 
 def test_the_top_level_of_the_yaml_is_the_schema():
     top = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
-    assert set(values()) == set(RunConfig.model_fields) - {"seed", "output_dir", "sweep"}
+    assert set(values()) == set(RunConfig.model_fields) - {
+        "seed",
+        "output_dir",
+        "sweep",
+        "synthesis",
+    }
     assert top["seed"] == config().seed
     assert top["output_dir"] == config().output_dir
 

@@ -27,6 +27,7 @@ LAYERS = (
     "tune assess",
     "run",
     "serve",
+    "synthesis",
     "sweep",
     "terminal",
     "progress",

@@ -14,6 +14,7 @@ from mtsweep.config.run import RunConfig
 from mtsweep.config.scoring import DecodingConfig, EvaluationConfig, Metric, TrackingConfig
 from mtsweep.config.section import Section
 from mtsweep.config.sweep import SweepConfig
+from mtsweep.config.synthesis import FilterConfig, SynthesisConfig
 from mtsweep.config.trainer import TrainerConfig
 from mtsweep.config.validation import MISSING, validate
 
@@ -22,6 +23,7 @@ __all__ = [
     "DataConfig",
     "DecodingConfig",
     "EvaluationConfig",
+    "FilterConfig",
     "LoraConfig",
     "Metric",
     "ModelConfig",
@@ -29,6 +31,7 @@ __all__ = [
     "RunConfig",
     "Section",
     "SweepConfig",
+    "SynthesisConfig",
     "TrackingConfig",
     "TrainerConfig",
     "also",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from types import GenericAlias, UnionType
 from typing import get_args
 
 from pydantic import BaseModel
@@ -31,10 +32,18 @@ def is_key(key: str, known: list[str]) -> bool:
 
 def _keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _keys(field.annotation, f"{prefix}{name}.")
+        inner = [each for each in _members(field.annotation) if issubclass(each, BaseModel)]
+        if inner:
+            yield from _keys(inner[0], f"{prefix}{name}.")
         else:
             yield prefix + name
+
+
+def _members(annotation: object) -> Iterator[type]:
+    """A type, or the members of a union of types (``Section | None``)."""
+    for each in get_args(annotation) if isinstance(annotation, UnionType) else [annotation]:
+        if isinstance(each, type) and not isinstance(each, GenericAlias):
+            yield each
 
 
 def unknown(key: str, known: list[str] | None = None) -> str:

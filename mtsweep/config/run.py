@@ -11,6 +11,7 @@ from mtsweep.config.prompt import PromptConfig
 from mtsweep.config.scoring import DecodingConfig, EvaluationConfig, TrackingConfig
 from mtsweep.config.section import Section
 from mtsweep.config.sweep import SweepConfig
+from mtsweep.config.synthesis import SynthesisConfig
 from mtsweep.config.trainer import TrainerConfig
 
 
@@ -26,6 +27,8 @@ class RunConfig(Section):
     evaluation: EvaluationConfig
     tracking: TrackingConfig
     sweep: SweepConfig = SweepConfig()
+    synthesis: SynthesisConfig | None = None
+    """What ``synthesize`` does; runs take no notice of it."""
     seed: NonNegativeInt = 42
     """Seed of initialisation, dropout and data order."""
     output_dir: str = "."
