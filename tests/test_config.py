@@ -3,8 +3,15 @@ import yaml
 from pydantic import ValidationError
 
 from mtsweep.cli import help_text
-from mtsweep.config import MISSING, RunConfig, is_key, known_keys, unknown, validate
-from mtsweep.config import MISSING, RunConfig, SynthesisConfig, known_keys, unknown, validate
+from mtsweep.config import (
+    MISSING,
+    RunConfig,
+    SynthesisConfig,
+    is_key,
+    known_keys,
+    unknown,
+    validate,
+)
 from mtsweep.config.checks import OURS
 from mtsweep.errors import ConfigError, Problem
 from tests.overrides import CONF, GIVEN, SHIPPED, composed, config, option, problems_of, values
