@@ -92,13 +92,13 @@ def test_examples_are_training_pairs_and_never_dev_or_test(here):
         Reply("{}", cut=True),
         Reply(body="this is no JSON"),
         Reply(body='{"choices": []}'),
-        Reply("late", delay=0.8),
+        Reply("late", delay=4),
     ],
     ids=["500", "503", "429", "cut", "no-json", "no-choice", "slow"],
 )
 def test_a_try_that_fails_is_followed_by_another(here, trouble):
     with chat_server(first(trouble)) as server:
-        more = ("synthesis.pairs=20", "synthesis.concurrency=1", "synthesis.timeout=0.5")
+        more = ("synthesis.pairs=20", "synthesis.concurrency=1", "synthesis.timeout=3")
         assert synthesize(server, *more) == 0
         assert len(server.requests) == 3
     assert card(here)["usage"]["failed_tries"] == 1
@@ -271,26 +271,26 @@ def test_a_run_without_a_teacher_is_told_which_there_are(here, capsys):
 
 def test_the_requests_of_a_minute_are_spaced(here):
     with chat_server() as server:
-        synthesize(server, "synthesis.pairs=40", "synthesis.requests_per_minute=120")
+        synthesize(server, "synthesis.pairs=60", "synthesis.requests_per_minute=120")
         assert server.times[-1] - server.times[0] >= 1.2
 
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_pays_for_no_answer_twice(here):
     def slowly(number, body):
-        return Reply(good(number, body).content, delay=0.05)
+        return Reply(good(number, body).content, delay=0.15)
 
     with chat_server(slowly) as server:
         command = [sys.executable, "-m", "mtsweep", "synthesize", *ARGUMENTS,
-                   f"synthesis.base_url={server.url}", "synthesis.pairs=1500"]  # fmt: skip
+                   f"synthesis.base_url={server.url}", "synthesis.pairs=4000"]  # fmt: skip
         kills = 0
         chance = random.Random(3)
         for _ in range(20):
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=here)
             before = len(server.requests)
-            while process.poll() is None and len(server.requests) < before + 4:
+            while process.poll() is None and len(server.requests) < before + 6:
                 time.sleep(0.01)
-            time.sleep(chance.uniform(0, 0.15))
+            time.sleep(chance.uniform(0, 0.2))
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
                 kills += 1
@@ -301,7 +301,7 @@ def test_killed_again_and_again_it_pays_for_no_answer_twice(here):
     repeated = len(asked) - len(set(asked))
     assert repeated <= 4 * kills
     made = pairs(here)
-    assert len(made) == 1500 == len({row["source"] for row in made})
+    assert len(made) == 4000 == len({row["source"] for row in made})
 
 
 @pytest.mark.slow
