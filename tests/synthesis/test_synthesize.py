@@ -275,6 +275,22 @@ def test_the_requests_of_a_minute_are_spaced(here):
         assert server.times[-1] - server.times[0] >= 1.2
 
 
+def test_a_folder_that_was_made_is_trained_on_over_the_real_test_set(here):
+    from mtsweep import data
+    from tests.overrides import config
+
+    with chat_server() as server:
+        synthesize(server, "synthesis.pairs=40")
+    real = data.load(config().data)
+    told = {"data.synthetic_file": str(here / "synthetic/made"), "data.synthetic_share": 1}
+    corpus = data.load(config(told).data)
+    assert corpus.synthetic == 40
+    assert {(pair.source, pair.target) for pair in corpus.train} == {
+        (row["source"], row["target"]) for row in pairs(here)
+    }
+    assert (corpus.dev, corpus.test) == (real.dev, real.test)
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_it_pays_for_no_answer_twice(here):
     def slowly(number, body):
