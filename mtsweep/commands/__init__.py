@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",
     "rate": "blind sheets for people to rate translations, and what filled-in sheets say",
     "report": "report.html and report.md of a sweep, from its records",
+    "runs": "what runs there are and what they take; remove some, or their weights",
     "synthesize": "pairs written or translated by a teacher, filtered and described",
     "translate": "line in, line out, with a tuned model or the untouched one",
 }
