@@ -9,7 +9,7 @@ from typing import Any
 
 from mtsweep.config import LoraConfig
 from mtsweep.errors import RunFailedError
-from mtsweep.models.load import Base
+from mtsweep.models.load import Base, take_whole
 
 
 @contextmanager
@@ -20,9 +20,12 @@ def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> It
         base: Borrowed; with ``method=none`` it is the model itself, and its weights change.
         lora: The update.
         seed: Of the update's initialisation.
-        trained: Folder of an adapter that is already trained; ``None`` makes a new one.
+        trained: Folder of an adapter, or of whole weights, that is already trained; ``None`` makes
+            a new update.
     """
     if lora.method == "none":
+        if trained is not None:
+            take_whole(base, trained)
         yield base.model
         return
     from peft import PeftModel, get_peft_model

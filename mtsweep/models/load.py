@@ -93,7 +93,11 @@ def load(
 def take_whole(base: Base, trained: Path) -> None:
     """Put weights that were all trained (a run's ``model/``) into the place of the untouched."""
     stored = type(base.model).from_pretrained(
-        trained, dtype=base.model.dtype, use_safetensors=True, local_files_only=True
+        trained,
+        dtype=base.model.dtype,
+        attn_implementation=base.model.config._attn_implementation,
+        use_safetensors=True,
+        local_files_only=True,
     )
     moved: Any = stored  # typed for hub kernels, not for plain modules
     base.model = moved.to(device.device()).eval()

@@ -14,7 +14,7 @@ from mtsweep.evaluation.generate import Hypothesis, generate
 from mtsweep.models import families
 from mtsweep.models.adapters import adapted, merged
 from mtsweep.models.codec import Codec
-from mtsweep.models.load import Base, load, take_whole
+from mtsweep.models.load import Base, load
 from mtsweep.models.locate import locate
 
 _ROOM = 2.0
@@ -120,10 +120,6 @@ def opened(
     family = families.recognise(located.config, located.tokenizer_config)
     base = load(config.model, config.lora, located, family, lambda _: None)
     if trained is None:
-        yield Translator(base, base.model, config, known)
-        return
-    if config.lora.method == "none":
-        take_whole(base, trained)
         yield Translator(base, base.model, config, known)
         return
     with adapted(base, config.lora, config.seed, trained) as model:
