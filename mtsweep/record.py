@@ -259,7 +259,8 @@ class RunFolder:
 
 def write(path: Path, text: str) -> None:
     """Write a file in one step: what is read is always whole."""
-    draft = path.with_name(path.name + ".draft")
+    # Two identical commands may write the same file at the same time: each has its own draft.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     with draft.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()

@@ -8,6 +8,7 @@ stand here once more for arrays; tests hold them against sacreBLEU itself.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def _write(path: Path, arrays: dict[str, Array], target_lang: str) -> None:
     import numpy as np
 
     signatures = {name: _signature(name, target_lang) for name in arrays}
-    draft = path.with_suffix(".draft")
+    draft = path.with_suffix(f".{os.getpid()}.draft")
     try:
         path.parent.mkdir(exist_ok=True)
         with draft.open("wb") as file:

@@ -228,8 +228,9 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
 
 
 def test_a_full_disk_is_told_and_nothing_half_written_is_trusted(tmp_path):
-    command = [*SWEEP[:1], "lora.r=256", *SWEEP[2:], "trainer.save_steps=1"]
-    with started(command, tmp_path, limit=300_000) as sweep:
+    # Files up to 75 MB: enough to unpack language identification, too little for a checkpoint.
+    command = [*SWEEP[:1], "lora.r=16384", *SWEEP[2:], "trainer.save_steps=1"]
+    with started(command, tmp_path, limit=75_000_000) as sweep:
         told, _ = sweep.communicate(timeout=120)
     assert sweep.returncode == 1
     assert "failed: disk full" in told
@@ -291,7 +292,7 @@ def test_two_identical_commands_at_once_share_the_work(undisturbed, tmp_path):
         told = [each.communicate(timeout=120)[0] for each in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), "".join(told)
     for label in ("lora.r=2", "lora.r=4", "base (untouched)"):
-        assert sum(each.count(f"{label}: translate 0/6") for each in told) == 1
+        assert sum(each.count(f"{label}: translate 0/") for each in told) == 1
     assert_equal(tmp_path, undisturbed)
 
 
