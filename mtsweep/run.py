@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import platform
@@ -25,6 +26,8 @@ from mtsweep.watch import Watcher
 log = logging.getLogger(__name__)
 
 BASE_LABEL = "base (untouched)"
+_LISTED = 100
+"""Leaks that a record lists; all of them are counted."""
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "sacrebleu")
 
 
@@ -162,6 +165,12 @@ def _data(run: Run) -> dict[str, Any]:
         "dropped": corpus.dropped,
         "synthetic": corpus.synthetic,
         "provenance": list(corpus.provenance),
+        "cleaning": {
+            step.name: {"dropped": step.dropped, "changed": step.changed, "held_out": step.held_out}
+            for step in corpus.steps
+            if step.dropped or step.changed or step.held_out
+        },
+        "leaks": [dataclasses.asdict(leak) for leak in corpus.leaks[:_LISTED]],
         **({"also": _also(run)} if run.also else {}),
     }
 

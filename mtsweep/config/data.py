@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from mtsweep.config.section import Language, Part, Section, refusal
 
 Source = Literal["phrasebook", "gettext", "files", "hub", "combined"]
 Format = Literal["jsonl", "json", "csv", "tsv", "moses", "tmx", "po", "mo"]
+CleaningStep = Literal[
+    "mojibake", "control", "strip_markup", "drop_markup", "empty", "control_tokens", "same",
+    "duplicates", "one_target", "length", "ratio", "script", "language", "numbers",
+]  # fmt: skip
+MILD: tuple[CleaningStep, ...] = (
+    "mojibake", "control", "empty", "control_tokens", "same", "duplicates", "length", "ratio",
+    "script",
+)  # fmt: skip
+"""``data.clean=mild``: what hardly anybody would want to train on."""
+STRICT: tuple[CleaningStep, ...] = (
+    "mojibake", "control", "strip_markup", "empty", "control_tokens", "same", "duplicates",
+    "one_target", "length", "ratio", "script", "numbers", "language",
+)  # fmt: skip
+"""``data.clean=strict``: every step, language identification last because it costs most."""
+CLEANING = (
+    "clean", "min_words", "max_words", "max_characters", "max_ratio", "leaks", "leak_similarity",
+)  # fmt: skip
+"""Keys of a data section that only cleaning and the search for leaks depend on."""
+_SETS: dict[str, tuple[str, ...] | list[str]] = {"none": (), "mild": MILD, "strict": STRICT}
+
+
+def _steps(value: object) -> object:
+    if isinstance(value, str):
+        value = _SETS.get(value, [value])
+    for step in value if isinstance(value, list | tuple) else ():
+        if step not in get_args(CleaningStep):
+            raise refusal(
+                f"no such step: {step!r}; there are: {', '.join(get_args(CleaningStep))}, "
+                f"and the sets {', '.join(_SETS)}"
+            )
+    return value
 
 
 class ReadingConfig(Section):
@@ -103,6 +141,21 @@ class DataConfig(ReadingConfig):
     where that is given; 1 trains on synthetic pairs alone, null takes every one of both."""
     strict: bool = False
     """Any malformed row is an error; otherwise they are counted, and more than 1 % is one."""
+
+    clean: Annotated[tuple[CleaningStep, ...], BeforeValidator(_steps)] = MILD
+    """Cleaning steps for training pairs, in this order; or ``none``, ``mild``, ``strict``."""
+    min_words: PositiveInt = 1
+    """``length``: words, split at white space, that a side must have."""
+    max_words: PositiveInt = 400
+    """``length``: words that a side may have."""
+    max_characters: PositiveInt = 4000
+    """``length``: characters that a side may have."""
+    max_ratio: PositiveFloat = 9.0
+    """``ratio``: times that one side may be as long as the other, counted in characters + 10."""
+    leaks: Literal["remove", "error", "keep"] = "remove"
+    """Training pairs that repeat a dev or test pair: taken out and counted, an error, or kept."""
+    leak_similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Jaccard similarity of character 5-grams from which a text repeats another."""
 
     @model_validator(mode="after")
     def _two_languages(self) -> DataConfig:

@@ -1,15 +1,24 @@
-"""The data layer: ``load`` takes a data section to the pairs of one run."""
+"""The data layer: ``load`` takes a data section to the pairs of one run.
+
+Read, split, clean, take leaks out, take a share and a size: in this order, so that the test set is
+the same for every cleaning, share and size, and a smaller size is inside a larger one.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 from mtsweep.config import DataConfig
+from mtsweep.config.data import CLEANING
 from mtsweep.data import mix
 from mtsweep.data.catalogs import read_gettext
+from mtsweep.data.clean import cleaned
 from mtsweep.data.files import read_files
 from mtsweep.data.hub import read_hub
+from mtsweep.data.leaks import without_leaks
 from mtsweep.data.pairs import Corpus, Pair, Pool
 from mtsweep.data.phrases import read_phrasebook
 from mtsweep.data.split import Parts, split
@@ -33,13 +42,14 @@ def load(config: DataConfig) -> Corpus:
         UserError: naming the key or file, if the data are not as the configuration says.
     """
     without = {"size": None, "synthetic_file": None, "synthetic_share": None}
-    parts = _parts(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
+    parts = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
     dropped, synthetic = parts.dropped, 0
     if config.synthetic_file is not None:
         whole = config.model_copy(update={"size": None, "synthetic_share": None})
-        extra, left_out = _synthetic(whole)  # pyright: ignore[reportArgumentType] - frozen
-        train, synthetic = mix.mixed(parts.train, extra, config.synthetic_share, config.size)
-        dropped = {**dropped, **left_out}
+        made = _synthetic(whole)  # pyright: ignore[reportArgumentType] - frozen
+        train, synthetic = mix.mixed(parts.train, made.train, config.synthetic_share, config.size)
+        dropped = {**dropped, **made.dropped}
+        parts = replace(parts, steps=parts.steps + made.steps, leaks=parts.leaks + made.leaks)
     else:
         train = _prefix(parts, config.size)
     return Corpus(
@@ -53,6 +63,8 @@ def load(config: DataConfig) -> Corpus:
         dropped=dropped,
         synthetic=synthetic,
         provenance=parts.provenance,
+        steps=parts.steps,
+        leaks=parts.leaks,
     )
 
 
@@ -80,8 +92,60 @@ def _parts(config: DataConfig) -> Parts:
 
 
 @lru_cache(maxsize=16)
-def _synthetic(config: DataConfig) -> tuple[tuple[Pair, ...], dict[str, int]]:
-    """The synthetic pairs beside a section's real ones."""
+def _clean(config: DataConfig) -> Parts:
+    """The source of a section, read, split, cleaned, and without leaks."""
+    return _without_leaks(_cleaned(_parts(_uncleaned(config)), config), config)  # pyright: ignore[reportArgumentType] - frozen
+
+
+def _uncleaned(config: DataConfig) -> DataConfig:
+    """What reading and splitting depend on: sections that differ in the rest read once."""
+    shown = {name: DataConfig.model_fields[name].default for name in CLEANING}
+    return config.model_copy(update=shown)
+
+
+@lru_cache(maxsize=16)
+def _synthetic(config: DataConfig) -> Parts:
+    """The synthetic pairs beside a section's real ones, cleaned, as the training pairs of parts."""
     without = {"synthetic_file": None, "synthetic_share": None}
-    real = _parts(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
-    return mix.read_synthetic(config, real)
+    real = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
+    found, dropped = mix.read_synthetic(config, real)
+    made = _cleaned(Parts(found, real.dev, real.test, dropped), config, "synthetic: ")
+    return _without_leaks(made, config, "synthetic: ")
+
+
+def _cleaned(parts: Parts, config: DataConfig, of: str = "") -> Parts:
+    train, steps = cleaned(parts.train, parts.dev + parts.test, config)
+    if not train:
+        told = ", ".join(f"{step.name} {step.dropped}" for step in steps if step.dropped)
+        raise UserError(
+            f"data.clean: nothing is left to train on, of {len(parts.train)} pairs ({told}); "
+            "take a step out of data.clean, or widen its bound"
+        )
+    dropped = Counter(parts.dropped)
+    for step in steps:
+        dropped[of + step.name] += step.dropped
+    return replace(
+        parts,
+        train=tuple(train),
+        dropped={reason: count for reason, count in dropped.items() if count},
+        steps=tuple(replace(step, name=of + step.name) for step in steps),
+    )
+
+
+def _without_leaks(parts: Parts, config: DataConfig, of: str = "") -> Parts:
+    if config.leaks == "keep":
+        return parts
+    train, leaks = without_leaks(parts.train, parts.dev + parts.test, config.leak_similarity)
+    if not leaks:
+        return parts
+    first = leaks[0]
+    if config.leaks == "error":
+        raise UserError(
+            f"data.leaks: {len(leaks)} training pairs repeat a dev or test pair; {first.train} "
+            f"has the {first.side} of {first.held_out} (similarity {first.similarity:g}); "
+            "data.leaks=remove takes them out of the training pairs"
+        )
+    if not train:
+        raise UserError("data.leaks: every training pair repeats a dev or test pair")
+    dropped = {**parts.dropped, f"{of}leak": len(leaks)}
+    return replace(parts, train=tuple(train), dropped=dropped, leaks=tuple(leaks))

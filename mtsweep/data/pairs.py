@@ -69,6 +69,36 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What a cleaning step came to."""
+
+    name: str
+    seen: int
+    """Training pairs that came to it."""
+    dropped: int
+    changed: int
+    examples: tuple[tuple[str, str], ...]
+    """Source and target of three pairs that it dropped, else of what it changed, as they were."""
+    held_out: int = 0
+    """Dev and test pairs that it would have dropped or changed; they are left as they are."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A training pair that repeats a dev or test pair, and was taken out for it."""
+
+    train: str
+    """Id of the training pair."""
+    held_out: str
+    """Id of the dev or test pair."""
+    side: Literal["source", "target"]
+    similarity: float
+    """Jaccard similarity of character 5-grams; 1 for equal texts."""
+    text: str
+    """Of the training pair, on that side."""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """The pairs of one run. Test and dev are the same for every ``data.size``."""
 
@@ -82,11 +112,15 @@ class Corpus:
     longest_probe: tuple[Pair, ...]
     """The first 1,000 training pairs before ``data.size``: what lengths are guessed from."""
     dropped: dict[str, int]
-    """Reason to count of what was left out: by the reader, or as a leak."""
+    """Reason to count of what was left out: by the reader, by cleaning, or as a leak."""
     synthetic: int = 0
     """Training pairs that are synthetic."""
     provenance: tuple[str, ...] = ()
     """Where each source was read: a file, a package, a data set with its commit."""
+    steps: tuple[Step, ...] = ()
+    """What each step of cleaning came to."""
+    leaks: tuple[Leak, ...] = ()
+    """What was taken out because it repeats a dev or test pair."""
 
     @property
     def is_chat(self) -> bool:

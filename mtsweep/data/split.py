@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from mtsweep.data.pairs import Pair, Pool
+from mtsweep.data.pairs import Leak, Pair, Pool, Step
 from mtsweep.errors import UserError
 
 
@@ -25,6 +25,10 @@ class Parts:
     """Reason to count of what was left out."""
     provenance: tuple[str, ...] = ()
     """Where each source was read."""
+    steps: tuple[Step, ...] = ()
+    """What cleaning came to."""
+    leaks: tuple[Leak, ...] = ()
+    """What was taken out as a repetition of a dev or test pair."""
 
     def renamed(self, origin: str) -> Parts:
         """The same with another origin on every pair."""

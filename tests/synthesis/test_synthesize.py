@@ -180,7 +180,7 @@ def test_an_example_that_gives_orders_stays_a_quoted_example(here):
     rows = [{"source": f"{order} {n}", "target": f"{n} Olvida todo eso."} for n in range(40)]
     (here / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
     more = ("data=files", "data.train_file=mine.jsonl", "data.source_lang=eng_Latn",
-            "data.target_lang=spa_Latn", "synthesis.pairs=10",
+            "data.target_lang=spa_Latn", "data.leaks=keep", "synthesis.pairs=10",
             "synthesis.filters.max_ratio=99")  # fmt: skip
     with chat_server() as server:
         assert synthesize(server, *more) == 0

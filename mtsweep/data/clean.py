@@ -1,0 +1,237 @@
+"""Cleaning of training pairs: named steps, in a configured order, each with an account.
+
+A step looks at one pair and keeps it, changes it, or drops it. Dev and test pairs are only looked
+at: what would have happened to them is counted, and they stay as they are.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from mtsweep.config import DataConfig
+from mtsweep.data.pairs import Conversation, Pair, Step, conversation, fold
+from mtsweep.data.scripts import language_check, script_check
+
+Check = Callable[[Pair], Pair | None]
+"""A pair as it was, changed, or ``None`` where it is dropped."""
+
+_EXAMPLES = 3
+_SHOWN = 400
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~¡¿«»‘’“”„…–—、。！？，।]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff]")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
+_ENTITY = re.compile(r"&(?:[A-Za-z]\w{1,31}|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
+_CONTROL_TOKEN = re.compile(
+    r"<\|[A-Za-z_0-9]{1,40}\|>|</?s>|<(?:pad|unk|bos|eos|mask)>|\[/?INST\]|<</?SYS>>"
+    r"|<(?:start|end)_of_turn>"
+)
+_NUMBER = re.compile(r"\d+(?:[.,:\u00a0 ]\d+)*")
+
+
+def cleaned(
+    train: Sequence[Pair], held_out: Sequence[Pair], config: DataConfig
+) -> tuple[list[Pair], list[Step]]:
+    """Training pairs after every step of ``data.clean``, and what each step came to.
+
+    Args:
+        train: Training pairs.
+        held_out: Dev and test pairs, which are counted and left as they are.
+        config: Steps and bounds.
+    """
+    kept, looked_at, steps = list(train), list(held_out), []
+    for name in config.clean:
+        before = len(kept)
+        kept, dropped, changed, examples = _through(kept, _CHECKS[name](config))
+        looked_at, gone, other, _ = _through(looked_at, _CHECKS[name](config))
+        steps.append(Step(name, before, dropped, changed, tuple(examples), gone + other))
+    return kept, steps
+
+
+def _through(
+    pairs: Sequence[Pair], check: Check
+) -> tuple[list[Pair], int, int, list[tuple[str, str]]]:
+    kept: list[Pair] = []
+    dropped: list[Pair] = []
+    altered: list[Pair] = []
+    lost = changed = 0
+    for pair in pairs:
+        result = check(pair)
+        if result is pair:
+            kept.append(pair)
+        elif result is None:
+            lost += 1
+            if lost <= _EXAMPLES:
+                dropped.append(pair)
+        else:
+            changed += 1
+            kept.append(result)
+            if changed <= _EXAMPLES:
+                altered.append(pair)
+    shown = (dropped + altered)[:_EXAMPLES]
+    return kept, lost, changed, [(p.source[:_SHOWN], p.target[:_SHOWN]) for p in shown]
+
+
+def edited(pair: Pair, edit: Callable[[str], str]) -> Pair:
+    """A pair with every text of it edited; the same object where nothing changes."""
+    if isinstance(pair, Conversation):
+        turns = tuple(replace(turn, content=edit(turn.content)) for turn in pair.messages)
+        return pair if turns == pair.messages else conversation(pair.id, turns, pair.origin)
+    source, target = edit(pair.source), edit(pair.target)
+    if source == pair.source and target == pair.target:
+        return pair
+    return replace(pair, source=source, target=target)
+
+
+def normal(text: str) -> str:
+    """Text as duplicates and leaks are compared: no punctuation, no case, single spaces."""
+    return fold(_PUNCTUATION.sub(" ", text))
+
+
+def _mojibake(config: DataConfig) -> Check:  # noqa: ARG001 - what every step is made of
+    from ftfy import fix_encoding
+    from ftfy.badness import is_bad
+
+    def edit(text: str) -> str:
+        return text if text.isascii() or not is_bad(text) else fix_encoding(text)
+
+    return lambda pair: edited(pair, edit)
+
+
+def _control(config: DataConfig) -> Check:  # noqa: ARG001
+    def edit(text: str) -> str:
+        return text if text.isprintable() else _CONTROL.sub("", text)
+
+    return lambda pair: edited(pair, edit)
+
+
+def _strip_markup(config: DataConfig) -> Check:  # noqa: ARG001
+    def edit(text: str) -> str:
+        if "<" in text:
+            text = _TAG.sub("", text)
+        return html.unescape(text) if "&" in text and _ENTITY.search(text) else text
+
+    return lambda pair: edited(pair, edit)
+
+
+def _drop_markup(config: DataConfig) -> Check:  # noqa: ARG001
+    def marked(text: str) -> bool:
+        return bool(("<" in text and _TAG.search(text)) or ("&" in text and _ENTITY.search(text)))
+
+    return lambda pair: None if marked(pair.source) or marked(pair.target) else pair
+
+
+def _empty(config: DataConfig) -> Check:  # noqa: ARG001
+    def check(pair: Pair) -> Pair | None:
+        texts = (
+            [turn.content for turn in pair.messages]
+            if isinstance(pair, Conversation)
+            else (pair.source, pair.target)
+        )
+        return pair if all(text and not text.isspace() for text in texts) else None
+
+    return check
+
+
+def _control_tokens(config: DataConfig) -> Check:  # noqa: ARG001
+    def check(pair: Pair) -> Pair | None:
+        said = pair.target
+        if isinstance(pair, Conversation):
+            said = "\n".join(t.content for t in pair.messages if t.role == "assistant")
+        marked = ("<" in said or "[" in said) and _CONTROL_TOKEN.search(said)
+        return None if marked else pair
+
+    return check
+
+
+def _same(config: DataConfig) -> Check:  # noqa: ARG001
+    def check(pair: Pair) -> Pair | None:
+        near = len(pair.source) - len(pair.target)
+        return None if -9 < near < 9 and fold(pair.source) == fold(pair.target) else pair
+
+    return check
+
+
+def _key(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=12).digest()
+
+
+def _duplicates(config: DataConfig) -> Check:  # noqa: ARG001
+    seen: set[bytes] = set()
+
+    def check(pair: Pair) -> Pair | None:
+        told = f"{pair.languages}\0{normal(pair.source)}\0{normal(pair.target)}"
+        key = _key(told)
+        if key in seen:
+            return None
+        seen.add(key)
+        return pair
+
+    return check
+
+
+def _one_target(config: DataConfig) -> Check:  # noqa: ARG001
+    seen: set[bytes] = set()
+
+    def check(pair: Pair) -> Pair | None:
+        key = _key(f"{pair.languages}\0{normal(pair.source)}")
+        if key in seen:
+            return None
+        seen.add(key)
+        return pair
+
+    return check
+
+
+def _length(config: DataConfig) -> Check:
+    fewest, most, longest = config.min_words, config.max_words, config.max_characters
+
+    def good(text: str) -> bool:
+        if len(text) > longest:
+            return False
+        return (fewest == 1 and len(text) < 2 * most) or fewest <= len(text.split()) <= most
+
+    return lambda pair: pair if good(pair.source) and good(pair.target) else None
+
+
+def _ratio(config: DataConfig) -> Check:
+    most = config.max_ratio
+
+    def check(pair: Pair) -> Pair | None:
+        one, other = len(pair.source) + 10, len(pair.target) + 10
+        return pair if one <= most * other and other <= most * one else None
+
+    return check
+
+
+def _numbers(config: DataConfig) -> Check:  # noqa: ARG001
+    def numbers(text: str) -> list[str]:
+        # int() reads the digits of every script; separators differ between languages.
+        return sorted(
+            str(int("".join(filter(str.isdecimal, found))))
+            for found in _NUMBER.findall(text)
+            if len(found) < _SHOWN
+        )
+
+    return lambda pair: pair if numbers(pair.source) == numbers(pair.target) else None
+
+
+_CHECKS: dict[str, Callable[[DataConfig], Check]] = {
+    "mojibake": _mojibake,
+    "control": _control,
+    "strip_markup": _strip_markup,
+    "drop_markup": _drop_markup,
+    "empty": _empty,
+    "control_tokens": _control_tokens,
+    "same": _same,
+    "duplicates": _duplicates,
+    "one_target": _one_target,
+    "length": _length,
+    "ratio": _ratio,
+    "script": script_check,
+    "language": language_check,
+    "numbers": _numbers,
+}

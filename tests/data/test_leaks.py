@@ -1,0 +1,106 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtsweep.config import DataConfig
+from mtsweep.data import leaks, load
+from mtsweep.data.leaks import without_leaks
+from mtsweep.data.pairs import Pair, fold
+from mtsweep.errors import UserError
+
+LONG = "The committee will meet again on the second Thursday of the month to vote on the proposal"
+
+
+def pair(number: int, source: str, target: str = "") -> Pair:
+    return Pair(f"p{number}", source, target or f"otra cosa {number} distinta", "x", fold(source))
+
+
+def found(train: Pair, test: Pair, similarity: float = 0.9) -> list[tuple[str, str, str, float]]:
+    _, told = without_leaks([train], [test], similarity)
+    return [(leak.train, leak.held_out, leak.side, leak.similarity) for leak in told]
+
+
+def test_a_text_is_found_whatever_its_case_and_punctuation():
+    assert found(pair(1, "where is it"), pair(2, "Where is it?")) == [("p1", "p2", "source", 1.0)]
+
+
+def test_the_target_side_is_looked_at_too():
+    told = found(pair(1, "Where?", "¿Dónde está?"), pair(2, "Where is it?", "¿Dónde está?"))
+    assert told == [("p1", "p2", "target", 1.0)]
+
+
+def test_a_near_repetition_is_found_and_a_far_one_is_not():
+    near = LONG.replace("Thursday", "thursday").replace("proposal", "proposals")
+    ((_, _, side, similarity),) = found(pair(1, near), pair(2, LONG))
+    assert side == "source"
+    assert 0.9 <= similarity < 1
+    far = LONG.replace("committee", "parliament").replace("proposal", "budget")
+    assert found(pair(1, far), pair(2, LONG)) == []
+    assert found(pair(1, far), pair(2, LONG), similarity=0.6) != []
+
+
+def test_only_equal_texts_are_leaks_at_similarity_one():
+    assert found(pair(1, f"{LONG}s"), pair(2, LONG), similarity=1) == []
+    assert found(pair(1, LONG.upper()), pair(2, LONG), similarity=1) != []
+
+
+words = st.sampled_from(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
+)
+texts = st.lists(words, min_size=1, max_size=12).map(" ".join)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(texts, max_size=12), st.lists(texts, min_size=1, max_size=12))
+def test_what_is_kept_repeats_nothing_and_what_is_not_is_told(train, test):
+    pairs = [pair(n, text) for n, text in enumerate(train)]
+    held_out = [pair(100 + n, text) for n, text in enumerate(test)]
+    kept, told = without_leaks(pairs, held_out, 0.9)
+    assert len(kept) + len(told) == len(pairs)
+    assert not {each.source for each in kept} & set(test)
+    assert {leak.train for leak in told} == {each.id for each in pairs} - {each.id for each in kept}
+    assert without_leaks(kept, held_out, 0.9) == (kept, [])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(texts, max_size=12), st.lists(texts, min_size=1, max_size=12))
+def test_the_lookup_by_minhash_finds_what_one_by_one_comparison_finds(train, test):
+    pairs = [pair(n, text) for n, text in enumerate(train)]
+    held_out = [pair(100 + n, text) for n, text in enumerate(test)]
+    exact = without_leaks(pairs, held_out, 0.9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leaks, "_FEW", 0)
+        assert without_leaks(pairs, held_out, 0.9) == exact
+
+
+def leaky(here, **changes) -> DataConfig:
+    names = ["apple", "bridge", "candle", "dragon", "engine", "forest", "garden", "harbour"]
+    rows = [f"I saw the {a} behind the {b}" for a in names for b in names if a != b]
+    (here / "train.tsv").write_text(
+        "source\ttarget\n" + "".join(f"{row}\tvi {n}\n" for n, row in enumerate(rows)),
+        encoding="utf-8",
+    )
+    (here / "test.tsv").write_text(
+        "source\ttarget\nI saw the apple behind the bridge!\tvi algo\nSomething else here\tvi 7\n",
+        encoding="utf-8",
+    )
+    return DataConfig(
+        name="f", source="files", source_lang="eng_Latn", target_lang="spa_Latn", dev_size=2,
+        train_file="train.tsv", test_file="test.tsv", **changes,
+    )  # fmt: skip
+
+
+def test_leaks_are_taken_out_of_train_alone_counted_and_listed(here):
+    corpus, kept = load(leaky(here)), load(leaky(here, leaks="keep"))
+    assert corpus.dropped["leak"] == 2
+    assert {(leak.side, leak.held_out) for leak in corpus.leaks} == {
+        ("source", "test.tsv:2"), ("target", "test.tsv:3"),
+    }  # fmt: skip
+    assert len(kept.train) == len(corpus.train) + 2
+    assert corpus.test_fingerprint == kept.test_fingerprint
+    assert kept.leaks == ()
+
+
+def test_leaks_can_be_an_error_that_names_the_first(here):
+    with pytest.raises(UserError, match=r"^data\.leaks: 2 training pairs repeat a dev or test"):
+        load(leaky(here, leaks="error"))
