@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtsweep import device
 from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.evaluation.degeneration import Segment, Sign, degeneration, signs, words_of
-from mtsweep.evaluation.generate import Hypothesis, generate, max_new_tokens
+from mtsweep.evaluation.generate import (
+    Hypothesis,
+    generate,
+    max_new_tokens,
+    within_memory,
+)
 from mtsweep.evaluation.metrics import score
 from mtsweep.evaluation.probes import questions
 from mtsweep.models.adapters import merged
@@ -110,17 +114,16 @@ class _Translator:
     ) -> list[Hypothesis]:
         codec = self.base.codec(languages, self.run.config.prompt)
         limit = max_new_tokens(self.decoding, probe, codec)
-        while True:
-            try:
-                told = lambda done: self.watch.advance(self.done + done, {})  # noqa: E731
-                return generate(self.model, codec, sources, self.decoding, limit, told)
-            except Exception as error:
-                if not device.is_out_of_memory(error) or self.decoding.batch_size == 1:
-                    raise
-            size = self.decoding.batch_size // 2
-            self.adjusted = {"decoding.batch_size": size}
-            self.decoding = self.decoding.model_copy(update={"batch_size": size})
-            device.free_memory()
+
+        def attempt(decoding: DecodingConfig) -> list[Hypothesis]:
+            told = lambda done: self.watch.advance(self.done + done, {})  # noqa: E731
+            return generate(self.model, codec, sources, decoding, limit, told)
+
+        before = self.decoding.batch_size
+        said, self.decoding = within_memory(self.decoding, attempt)
+        if self.decoding.batch_size != before:
+            self.adjusted = {"decoding.batch_size": self.decoding.batch_size}
+        return said
 
 
 def _languages(corpus: Corpus, pair: Pair) -> tuple[str, str]:

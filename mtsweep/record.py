@@ -257,12 +257,12 @@ class RunFolder:
             ) from error
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file in one step: what is read is always whole."""
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file in one step: what is read is always whole. Text becomes UTF-8 as it is."""
     # Two identical commands may write the same file at the same time: each has its own draft.
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    with draft.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    with draft.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

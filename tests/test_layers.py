@@ -11,6 +11,7 @@ ROOT = Path(mtsweep.__file__).parent
 
 LAYERS = (
     "errors languages scores arguments cache device watch interruption",
+    "hub",
     "config",
     "compose",
     "record",

@@ -17,6 +17,7 @@ from mtsweep.data.pairs import Pair, Pool, fold
 from mtsweep.data.rows import Row
 from mtsweep.data.tally import Tally, sampled
 from mtsweep.errors import UserError
+from mtsweep.hub import fetched
 
 _DEV, _TEST = ("validation", "dev", "valid", "val"), ("test", "devtest")
 _SHARD = re.compile(r"^(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<rest>\..+)$")
@@ -128,37 +129,9 @@ def locate(name: str, revision: str | None) -> tuple[str, str]:
             f"data.dataset: {name!r} is neither a folder nor a name like owner/name"
         ) from error
     except LocalEntryNotFoundError:
-        return name, _commit(name, revision)
-    return cached, Path(cached).name
-
-
-def _commit(name: str, revision: str | None) -> str:
-    """The commit of a revision, asked of the hub and remembered in its cache."""
-    from huggingface_hub import errors, hf_hub_download
-
-    where = f"data.dataset: {name}"
-    try:
         # Every repository has this file; fetching it notes which commit the revision is.
-        path = hf_hub_download(name, ".gitattributes", repo_type="dataset", revision=revision)
-    except errors.GatedRepoError as error:
-        raise UserError(
-            f"{where} is gated: accept its terms on its hub page, then `hf auth login`"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise UserError(
-            f"{where} is no data set on the hub (or a private one: `hf auth login`), nor a "
-            "folder here"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise UserError(f"data.revision: {name} has no revision {revision!r}") from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        raise UserError(
-            f"{where} is not in the hub cache, and the hub cannot be reached; connect once, or set "
-            "HF_HUB_CACHE to a folder that holds it (data=phrasebook needs no hub)"
-        ) from error
-    except OSError as error:
-        raise UserError(f"{where} cannot be fetched from the hub: {error}") from error
-    return Path(path).parent.name
+        return name, fetched(name, ".gitattributes", revision, "dataset").parent.name
+    return cached, Path(cached).name
 
 
 def _splits(

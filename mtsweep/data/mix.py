@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mtsweep.config import DataConfig
 from mtsweep.data.files import read_file
 from mtsweep.data.pairs import Pair, fold
-from mtsweep.data.split import Parts
+from mtsweep.data.split import Parts, in_hash_order
 from mtsweep.data.tally import Tally
 from mtsweep.errors import UserError
 
@@ -57,16 +56,6 @@ def _sizes(there: Sequence[int], shares: Sequence[float | None]) -> list[int]:
         n if share is None else min(n, round(share * total))
         for n, share in zip(there, shares, strict=True)
     ]
-
-
-def in_hash_order(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...]:
-    """Pairs in an order that depends on each alone, so that a smaller size is a prefix."""
-
-    def place(pair: Pair) -> tuple[bytes, str, str]:
-        key = f"{seed}\0{pair.split_key}".encode()
-        return hashlib.sha256(key).digest(), pair.source, pair.target
-
-    return tuple(sorted(pairs, key=place))
 
 
 def read_synthetic(config: DataConfig, real: Parts) -> tuple[tuple[Pair, ...], dict[str, int]]:

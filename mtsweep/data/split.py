@@ -7,6 +7,7 @@ change where it falls, and a smaller ``data.size`` is a prefix of a larger one.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -70,13 +71,21 @@ def split(
     return tuple(train), dev, test
 
 
-def _shuffled(pairs: tuple[Pair, ...], seed: int) -> list[list[Pair]]:
-    def place(pair: Pair) -> bytes:
-        return hashlib.sha256(f"{seed}\0{pair.split_key}".encode()).digest()
+def in_hash_order(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...]:
+    """Pairs in an order that depends on each alone, so that a smaller size is a prefix.
 
-    # Source and target settle the order within a group, so that the file's order never does.
-    ordered = sorted(pairs, key=lambda pair: (place(pair), pair.source, pair.target))
-    return [list(group) for _, group in groupby(ordered, key=place)]
+    Source and target settle the order within a group, so that the file's order never does.
+    """
+    return tuple(sorted(pairs, key=lambda pair: (_place(pair, seed), pair.source, pair.target)))
+
+
+def _place(pair: Pair, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}\0{pair.split_key}".encode()).digest()
+
+
+def _shuffled(pairs: tuple[Pair, ...], seed: int) -> list[list[Pair]]:
+    ordered = in_hash_order(pairs, seed)
+    return [list(group) for _, group in groupby(ordered, key=lambda pair: _place(pair, seed))]
 
 
 def _count(size: float, total: int) -> int:

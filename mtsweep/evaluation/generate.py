@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mtsweep import interruption
+from mtsweep import device, interruption
 from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.models.codec import Codec
@@ -80,6 +80,29 @@ def generate(
             done[indices[index]] = _hypothesis(ids, codec, config)
             advance(len(done))
     return [done[index] for index in range(len(sources))]
+
+
+def within_memory(
+    decoding: DecodingConfig, attempt: Callable[[DecodingConfig], list[Hypothesis]]
+) -> tuple[list[Hypothesis], DecodingConfig]:
+    """What an attempt comes to, with half as many texts at once each time that memory runs out.
+
+    Args:
+        decoding: Of the first attempt.
+        attempt: Translates under a decoding.
+
+    Returns:
+        Hypotheses, and the decoding that memory sufficed for.
+    """
+    while True:
+        try:
+            return attempt(decoding), decoding
+        except Exception as error:
+            if not device.is_out_of_memory(error) or decoding.batch_size == 1:
+                raise
+        # Out of the handler, whose traceback would keep tensors alive.
+        decoding = decoding.model_copy(update={"batch_size": decoding.batch_size // 2})
+        device.free_memory()
 
 
 def _search(

@@ -7,8 +7,8 @@ stand here once more for arrays; tests hold them against sacreBLEU itself.
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mtsweep.errors import UserError
 from mtsweep.evaluation.metrics import sacre_metric
+from mtsweep.record import write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,14 +133,13 @@ def _write(path: Path, arrays: dict[str, Array], target_lang: str) -> None:
     import numpy as np
 
     signatures = {name: _signature(name, target_lang) for name in arrays}
-    draft = path.with_suffix(f".{os.getpid()}.draft")
+    packed = io.BytesIO()
+    np.savez_compressed(
+        packed, allow_pickle=False, signatures=np.array(json.dumps(signatures)), **arrays
+    )
     try:
         path.parent.mkdir(exist_ok=True)
-        with draft.open("wb") as file:
-            np.savez_compressed(
-                file, allow_pickle=False, signatures=np.array(json.dumps(signatures)), **arrays
-            )
-        draft.replace(path)
+        write(path, packed.getvalue())
     except OSError:
         return  # another comparison counts again
 

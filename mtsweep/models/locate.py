@@ -16,6 +16,7 @@ from typing import Any
 from mtsweep.config import ModelConfig
 from mtsweep.data.phrases import phrases
 from mtsweep.errors import UserError
+from mtsweep.hub import NoSuchFileError, fetched
 from mtsweep.models import smollm2
 
 TINY_VERSION = "2"
@@ -136,10 +137,6 @@ def _on_hub(name: str, revision: str | None) -> Located:
     return Located(name, commit, _json(path), _json(tokenizer))
 
 
-class NoSuchFileError(UserError):
-    """The hub has the model, but not this file of it."""
-
-
 def _cached(name: str, file: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -152,34 +149,10 @@ def _cached(name: str, file: str, revision: str | None) -> Path | None:
 
 
 def _fetched(name: str, file: str, revision: str | None) -> Path:
-    from huggingface_hub import errors, hf_hub_download
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()  # it tells each of its retries
-    where = f"model.name: {name}"
     try:
-        return Path(hf_hub_download(name, file, revision=revision))
-    except errors.GatedRepoError as error:
-        raise UserError(
-            f"{where} is gated: accept its terms on its hub page, then `hf auth login`"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise UserError(
-            f"{where} is no model on the hub (or a private one: `hf auth login`), nor a folder here"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise UserError(f"model.revision: {name} has no revision {revision!r}") from error
-    except errors.HFValidationError as error:
-        raise UserError(f"{where} is neither a folder nor a hub id like owner/name") from error
-    except errors.LocalEntryNotFoundError as error:
-        raise UserError(
-            f"{where} is not in the hub cache, and the hub cannot be reached; connect once, or set "
-            "HF_HUB_CACHE to a folder that holds it (model=smollm2 needs no hub)"
-        ) from error
-    except errors.EntryNotFoundError as error:
-        raise NoSuchFileError(f"{where} holds no {file}: it is no transformers model") from error
-    except OSError as error:
-        raise UserError(f"{where} cannot be fetched from the hub: {error}") from error
+        return fetched(name, file, revision, "model")
+    except NoSuchFileError as error:
+        raise NoSuchFileError(f"{error}: it is no transformers model") from error
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtsweep import device
 from mtsweep.config import DecodingConfig, RunConfig
 from mtsweep.errors import UserError
-from mtsweep.evaluation.generate import Hypothesis, generate
+from mtsweep.evaluation.generate import Hypothesis, generate, within_memory
 from mtsweep.models import families
 from mtsweep.models.adapters import adapted, merged
 from mtsweep.models.codec import Codec
@@ -46,15 +45,10 @@ class Translator:
 
     def translate(self, texts: Sequence[str]) -> list[Hypothesis]:
         """Hypotheses in the order of the texts, in smaller batches where memory asks for it."""
-        while True:
-            try:
-                return self._translated(texts)
-            except Exception as error:
-                if not device.is_out_of_memory(error) or self.decoding.batch_size == 1:
-                    raise
-            size = self.decoding.batch_size // 2
-            self.decoding = self.decoding.model_copy(update={"batch_size": size})
-            device.free_memory()
+        said, self.decoding = within_memory(
+            self.decoding, lambda decoding: self._translated(texts, decoding)
+        )
+        return said
 
     def _codec(self) -> Codec:
         # Of its own: the base's would keep every text of a large file.
@@ -62,9 +56,9 @@ class Translator:
         languages = (data.source_lang, data.target_lang)
         return Codec(self._base.tokenizer, self._base.family, languages, self._config.prompt)
 
-    def _translated(self, texts: Sequence[str]) -> list[Hypothesis]:
+    def _translated(self, texts: Sequence[str], decoding: DecodingConfig) -> list[Hypothesis]:
         """The batches that ``generate`` would make of all texts, each with a limit of its own."""
-        codec, size = self._codec(), self.decoding.batch_size
+        codec, size = self._codec(), decoding.batch_size
         order = sorted(
             range(len(texts)), key=lambda place: len(codec.source_ids(texts[place])), reverse=True
         )
@@ -74,7 +68,7 @@ class Translator:
             batch = [texts[place] for place in places]
             limit = self._limit(codec, batch)
             said.update(
-                zip(places, generate(self._model, codec, batch, self.decoding, limit), strict=True)
+                zip(places, generate(self._model, codec, batch, decoding, limit), strict=True)
             )
         return [said[place] for place in range(len(texts))]
 
