@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -94,6 +95,30 @@ class _Judged:
     estimates: dict[str, Estimate]
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """The settings of a pool on one metric, under the same resampled segments."""
+
+    name: str
+    segments: int
+    statistics: Sequence[Array]
+    """Of every run."""
+    places: Mapping[str, Sequence[int]]
+    """Setting to its runs, by their places in ``statistics``."""
+    means: Mapping[str, Array]
+    """Setting to the mean over its seeds, for each resample."""
+    errors: Mapping[str, float]
+    """Setting to the standard error of that over seeds; 0 with one seed each, and for base rows."""
+    freedom: int
+    """Degrees of freedom of the spread between seeds; 0 with one seed each."""
+
+    def spread(self, one: str, other: str) -> significance.Spread:
+        """Of the difference between two settings."""
+        seed_error = math.hypot(self.errors[one], self.errors[other])
+        moved = self.means[other] - self.means[one]
+        return significance.spread(moved, self.segments, seed_error, self.freedom)
+
+
 def _judge(members: Sequence[Setting], name: str, resamples: int) -> _Judged:
     """One metric over the settings of a pool."""
     import numpy as np
@@ -101,7 +126,7 @@ def _judge(members: Sequence[Setting], name: str, resamples: int) -> _Judged:
     runs = [(setting, found) for setting in members for found in setting.members]
     statistics = [_statistics(found, name) for _, found in runs]
     values = significance.whole(statistics, name)
-    drawn = significance.resampled(statistics, name, resamples)
+    scores = significance.resampled(statistics, name, resamples)
     places = {
         setting.key: [index for index, (owner, _) in enumerate(runs) if owner is setting]
         for setting in members
@@ -113,29 +138,45 @@ def _judge(members: Sequence[Setting], name: str, resamples: int) -> _Judged:
                 f"{record.scores[name].value:.2f}; they are not of one run, remove the folder"
             )
     seeds = {key: [float(values[index]) for index in where] for key, where in places.items()}
-    spread, freedom = significance.seed_spread(seeds)
+    between, freedom = significance.seed_spread(seeds)
+    drawn = _Drawn(
+        name=name,
+        segments=len(statistics[0]),
+        statistics=statistics,
+        places=places,
+        means={key: scores[where].mean(axis=0) for key, where in places.items()},
+        errors={
+            each.key: 0.0 if each.base else between / len(places[each.key]) ** 0.5
+            for each in members
+        },
+        freedom=freedom,
+    )
     noise = np.random.default_rng(significance.SEED).standard_t(
         max(freedom, 1), size=(len(members), resamples)
     )
-    draws, estimates = {}, {}
-    for row, setting in enumerate(members):
-        where = places[setting.key]
-        error = 0.0 if setting.base or not freedom else spread / len(where) ** 0.5
-        draws[setting.key] = drawn[where].mean(axis=0) + error * noise[row]
-        score = setting.record.scores[name]
-        low, high = significance.interval(draws[setting.key])
-        estimates[setting.key] = Estimate(
-            value=float(np.mean(seeds[setting.key])),
-            low=low,
-            high=high,
-            direction=score.direction,
-            signature=score.signature,
-            segments=score.segments,
-            seeds=tuple(seeds[setting.key]),
-        )
-    single = {key: where[0] for key, where in places.items() if len(where) == 1}
-    pairs = _pairs(name, statistics, drawn, draws, estimates, single, freedom)
-    return _Judged(_verdict(name, members, pairs, estimates, draws, freedom), estimates)
+    moved = {
+        key: drawn.means[key] + (drawn.errors[key] * noise[row] if freedom else 0.0)
+        for row, key in enumerate(places)
+    }
+    estimates = {
+        each.key: _estimate(each, name, seeds[each.key], moved[each.key]) for each in members
+    }
+    pairs = _pairs(drawn, estimates, moved)
+    return _Judged(_verdict(drawn, members, pairs, estimates), estimates)
+
+
+def _estimate(setting: Setting, name: str, seeds: Sequence[float], moved: Array) -> Estimate:
+    score = setting.record.scores[name]
+    low, high = significance.interval(moved)
+    return Estimate(
+        value=sum(seeds) / len(seeds),
+        low=low,
+        high=high,
+        direction=score.direction,
+        signature=score.signature,
+        segments=score.segments,
+        seeds=tuple(seeds),
+    )
 
 
 def _statistics(found: Found, name: str) -> Array:
@@ -144,20 +185,18 @@ def _statistics(found: Found, name: str) -> Array:
     return segments.of_run(folder.path, [name], language, _TEST)[name]
 
 
-def _pairs(  # noqa: PLR0913
-    name: str,
-    statistics: Sequence[Array],
-    drawn: Array,
-    draws: dict[str, Array],
-    estimates: dict[str, Estimate],
-    single: dict[str, int],
-    freedom: int,
+def _pairs(
+    drawn: _Drawn, estimates: Mapping[str, Estimate], moved: Mapping[str, Array]
 ) -> list[Pair]:
     keys = list(combinations(estimates, 2))
-    plain = not freedom
+    plain = not drawn.freedom
+    single = {key: where[0] for key, where in drawn.places.items()}
     shuffled = (
         significance.randomised(
-            statistics, name, [(single[a], single[b]) for a, b in keys], len(drawn[0])
+            drawn.statistics,
+            drawn.name,
+            [(single[a], single[b]) for a, b in keys],
+            len(next(iter(moved.values()))),
         )
         if plain
         else [None] * len(keys)
@@ -165,12 +204,13 @@ def _pairs(  # noqa: PLR0913
     told, p_values = [], []
     for (a, b), p_shuffled in zip(keys, shuffled, strict=True):
         difference = estimates[b].value - estimates[a].value
-        moved = draws[b] - draws[a]
-        p_values.append(significance.two_sided(moved, difference, freedom or 1e9))
+        change = drawn.means[b] - drawn.means[a]
+        p_values.append(significance.two_sided(change, difference, drawn.spread(a, b)))
         boot = None
         if plain:
-            boot = significance.paired_bootstrap(drawn[single[a]], drawn[single[b]], difference)
-        told.append((a, b, difference, *significance.interval(moved), boot, p_shuffled))
+            boot = significance.paired_bootstrap(drawn.means[a], drawn.means[b], difference)
+        ends = significance.interval(moved[b] - moved[a])
+        told.append((a, b, difference, *ends, boot, p_shuffled))
     adjusted = significance.holm(p_values)
     return [
         Pair(a, b, difference, low, high, p, p_holm, boot, p_shuffled)
@@ -180,16 +220,12 @@ def _pairs(  # noqa: PLR0913
     ]
 
 
-def _verdict(  # noqa: PLR0913
-    name: str,
+def _verdict(
+    drawn: _Drawn,
     members: Sequence[Setting],
     pairs: Sequence[Pair],
-    estimates: dict[str, Estimate],
-    draws: dict[str, Array],
-    freedom: int,
+    estimates: Mapping[str, Estimate],
 ) -> Verdict:
-    import numpy as np
-
     sign = 1 if next(iter(estimates.values())).direction == "higher" else -1
     best = max(estimates, key=lambda key: (sign * estimates[key].value, key))
     worse = {
@@ -198,13 +234,15 @@ def _verdict(  # noqa: PLR0913
         if best in (pair.first, pair.second) and pair.real
     }
     runs = [setting.key for setting in members if not setting.base]
-    spreads = [float((draws[b] - draws[a]).std(ddof=1)) for a, b in combinations(runs, 2)]
+    spreads = sorted(
+        (drawn.spread(a, b) for a, b in combinations(runs, 2)), key=lambda each: each.error
+    )
     smallest = None
     if spreads:
-        middle = float(np.median(spreads))
-        smallest = significance.detectable(middle, len(pairs), freedom=freedom or 1e9)
+        middle = spreads[len(spreads) // 2]
+        smallest = significance.detectable(middle, len(pairs), drawn.segments)
     return Verdict(
-        metric=name,
+        metric=drawn.name,
         members=tuple(estimates),
         pairs=tuple(pairs),
         best=best,

@@ -7,14 +7,15 @@ resamples are matrix products.
   sacreBLEU does them: the same seed gives the same p-values.
 - sacreBLEU's bootstrap p-value is one-sided for clear differences, and calls two identical systems
   different. What is judged here is therefore the two-sided one (:func:`two_sided`).
-- Several seeds: the spread between seeds, pooled over all settings, is added to every resample as a
-  t-distributed deviation of the settings' means, so that few seeds do not pass for many.
+- Several seeds: the spread between seeds, pooled over all settings, is added to the spread over
+  segments, with the few degrees of freedom that few seeds leave.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,12 @@ SEED = 12345
 """sacreBLEU's own."""
 RESAMPLES = 1000
 _FEW = 10
-"""Fewer exceedances than this say little about a p-value: the tail is taken from the t curve."""
+"""Fewer exceedances than this say little about a p-value."""
+_UNEVEN = 3.0
+"""Squared coefficient of variation of a gain over segments: that of one which a quarter of them
+makes, all alike. Simulated systems had 2.7, SmolLM2 tuned and untouched at most 0.6."""
+_LEAST = 0.25
+"""On few segments the spread at most doubles: a large gain is no longer made by a quarter."""
 
 
 def resampled(
@@ -130,23 +136,57 @@ def randomised(
     return told
 
 
-def two_sided(draws: Array, difference: float, freedom: float = math.inf) -> float:
-    """Two-sided p-value of a difference: how often resampling alone moves it as far.
+@dataclass(frozen=True)
+class Spread:
+    """Standard error of a difference, and how well it is known."""
+
+    error: float
+    freedom: float
+    """Degrees of freedom."""
+
+
+def spread(
+    moved: Array, segments: int, seed_error: float = 0.0, seed_freedom: float = 0.0
+) -> Spread:
+    """The standard error of a difference, over segments and seeds.
 
     Args:
-        draws: Resampled differences.
+        moved: Resampled differences.
+        segments: How many were resampled.
+        seed_error: Standard error of the difference over seeds; 0 with one seed each.
+        seed_freedom: Degrees of freedom of that (:func:`seed_spread`).
+
+    Returns:
+        Both together; degrees of freedom after Satterthwaite 1946.
+    """
+    over_segments = float(moved.std(ddof=1))
+    error = math.hypot(over_segments, seed_error)
+    known = over_segments**4 / max(1, segments - 1)
+    if seed_error:
+        known += seed_error**4 / seed_freedom
+    return Spread(error, error**4 / known if known else float(max(1, segments - 1)))
+
+
+def two_sided(moved: Array, difference: float, known: Spread) -> float:
+    """Two-sided p-value of a difference.
+
+    Counting resamples says nothing about p-values as small as many comparisons need, and a normal
+    curve calls too many of them small: sweeps without any difference claimed one more often than
+    said. So the difference is studentised. Where resamples are enough to be counted, the larger of
+    both counts.
+
+    Args:
+        moved: Resampled differences.
         difference: The one observed.
-        freedom: Degrees of freedom of their spread, where seeds are few.
+        known: Its standard error (:func:`spread`).
     """
     import numpy as np
 
-    moved = np.abs(draws - draws.mean())
-    beyond = int((moved >= abs(difference)).sum())
-    counted = (beyond + 1) / (len(draws) + 1)
-    spread = float(draws.std(ddof=1))
-    if beyond >= _FEW or spread == 0:
-        return min(1.0, counted) if difference else 1.0
-    return min(counted, 2 * t_tail(abs(difference) / spread, freedom))
+    if not difference or not known.error:
+        return 1.0
+    beyond = int((np.abs(moved - moved.mean()) >= abs(difference)).sum())
+    counted = (beyond + 1) / (len(moved) + 1) if beyond >= _FEW else 0.0
+    return min(1.0, max(counted, 2 * t_tail(abs(difference) / known.error, known.freedom)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -160,19 +200,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def detectable(
-    spread: float, comparisons: int, level: float = 0.05, power: float = 0.8, freedom: float = 1e9
+    known: Spread, comparisons: int, segments: int, level: float = 0.05, power: float = 0.8
 ) -> float:
     """Minimum detectable difference: the true one that is found in ``power`` of all sweeps.
 
+    A gain is not the same in every segment, so a difference that is there spreads more than one
+    that is not: by ``_UNEVEN * difference**2 / segments`` of variance. Leaving that out, 71 % of
+    simulated sweeps found the difference, not 80 %.
+
     Args:
-        spread: Standard error of a difference between two systems.
+        known: Standard error of a difference between systems that are alike.
         comparisons: How many are corrected for.
+        segments: Of the test set.
         level: Of the whole family.
         power: Share of sweeps that find it.
-        freedom: Degrees of freedom of the spread.
     """
     wanted = level / (2 * max(1, comparisons))
-    return (t_quantile(1 - wanted, freedom) + t_quantile(power, freedom)) * spread
+    times = t_quantile(1 - wanted, known.freedom) + t_quantile(power, known.freedom)
+    left = 1 - times**2 * _UNEVEN / segments
+    return times * known.error / math.sqrt(max(left, _LEAST))
 
 
 def seed_spread(values: Mapping[str, Sequence[float]]) -> tuple[float, int]:
