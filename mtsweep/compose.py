@@ -248,7 +248,9 @@ def _telling(overrides: Sequence[Sequence[str]]) -> list[list[str]]:
         return [[]]
     common = Counter(each for own in overrides for each in set(own))
     return [
-        [each.lstrip("+") for each in own if common[each] < len(overrides)] for own in overrides
+        # Hydra's grammar writes layers:2 as layers\:2
+        [each.lstrip("+").replace("\\:", ":") for each in own if common[each] < len(overrides)]
+        for own in overrides
     ]
 
 

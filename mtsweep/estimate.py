@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from mtsweep import device
-from mtsweep.config import RunConfig
+from mtsweep.config import ModelConfig, RunConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.record import Record
 
@@ -40,6 +40,10 @@ class Shape:
     vocabulary: int
     sides: int
     """Sum of inputs and outputs of every adapted layer: parameters of an update of rank 1."""
+    frozen: int = 0
+    """Parameters that are not trained where every other is."""
+    frozen_sides: int = 0
+    """Of layers that get no update."""
 
     @property
     def parameters(self) -> int:
@@ -57,14 +61,16 @@ class Estimate:
     """For training and scoring."""
     disk: int
     """Bytes that stay in the run folder."""
+    trained: int = 0
+    """Parameters that are trained."""
 
     def told(self) -> dict[str, float]:
         """What a record keeps, to be held against what the run took."""
         return {"memory": self.memory, "seconds": round(self.seconds, 3)}
 
 
-def shape(config: Mapping[str, Any]) -> Shape:
-    """Count parameters from a model's ``config.json``."""
+def shape(config: Mapping[str, Any], model: ModelConfig | None = None) -> Shape:
+    """Count parameters from a model's ``config.json``, and those that ``model.freeze`` names."""
     hidden = int(config.get("hidden_size") or config.get("d_model") or 512)
     vocabulary = int(config.get("vocab_size") or 32000)
     if config.get("is_encoder_decoder"):
@@ -72,14 +78,29 @@ def shape(config: Mapping[str, Any]) -> Shape:
     else:
         blocks = _decoder(config, hidden)
     tied = config.get("tie_word_embeddings", True)
+    parts = (model.freeze or ()) if model else ()
+    first = model.frozen_layers if model else 0
+    frozen = [b for b in blocks if b.layer < first or (b.side == "encoder" and "encoder" in parts)]
     return Shape(
-        linear=sum(rows * columns for rows, columns in blocks),
+        linear=sum(block.rows * block.columns for block in blocks),
         embedding=vocabulary * hidden * (1 if tied else 2),
         layers=_layers(config),
         hidden=hidden,
         vocabulary=vocabulary,
-        sides=sum(rows + columns for rows, columns in blocks),
+        sides=sum(block.rows + block.columns for block in blocks),
+        frozen=sum(block.rows * block.columns for block in frozen)
+        + (vocabulary * hidden if "embeddings" in parts else 0),
+        frozen_sides=sum(block.rows + block.columns for block in frozen),
     )
+
+
+class _Block(NamedTuple):
+    """A matrix of a layer."""
+
+    side: Literal["encoder", "decoder"]
+    layer: int
+    rows: int
+    columns: int
 
 
 def _layers(config: Mapping[str, Any]) -> int:
@@ -88,21 +109,24 @@ def _layers(config: Mapping[str, Any]) -> int:
     return int(config.get("num_hidden_layers", 12))
 
 
-def _decoder(config: Mapping[str, Any], hidden: int) -> list[tuple[int, int]]:
+def _decoder(config: Mapping[str, Any], hidden: int) -> list[_Block]:
     heads = int(config.get("num_attention_heads", 8))
     inner = int(config.get("intermediate_size") or 4 * hidden)
     size = int(config.get("head_dim") or hidden // heads)
     keys = size * int(config.get("num_key_value_heads") or heads)
     layer = [(hidden, size * heads), (hidden, keys), (hidden, keys), (size * heads, hidden)]
-    return (layer + [(hidden, inner)] * 3) * _layers(config)
+    layer += [(hidden, inner)] * 3
+    return [_Block("decoder", n, *sides) for n in range(_layers(config)) for sides in layer]
 
 
-def _encoder_decoder(config: Mapping[str, Any], hidden: int) -> list[tuple[int, int]]:
-    found = []
-    for side, attentions in (("encoder", 1), ("decoder", 2)):
+def _encoder_decoder(config: Mapping[str, Any], hidden: int) -> list[_Block]:
+    found: list[_Block] = []
+    sides: tuple[tuple[Literal["encoder", "decoder"], int], ...] = (("encoder", 1), ("decoder", 2))
+    for side, attentions in sides:
         inner = int(config.get(f"{side}_ffn_dim") or 4 * hidden)
         layer = [(hidden, hidden)] * (4 * attentions) + [(hidden, inner)] * 2
-        found.extend(layer * int(config.get(f"{side}_layers", 6)))
+        count = int(config.get(f"{side}_layers", 6))
+        found += [_Block(side, n, *each) for n in range(count) for each in layer]
     return found
 
 
@@ -114,12 +138,12 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
         model: The model's ``config.json``.
         corpus: Its pairs; lengths are guessed from their characters.
     """
-    size, lora, trainer = shape(model), config.lora, config.trainer
+    size, lora, trainer = shape(model, config.model), config.lora, config.trainer
     on_gpu = bool(device.gpus())
     whole = lora.method == "none"
     wide = config.model.dtype == "float32" or (config.model.dtype == "auto" and not on_gpu)
     bytes_each = 4 if wide or (whole and config.model.dtype == "auto") else 2
-    trained = size.parameters if whole else lora.r * size.sides
+    trained = size.parameters - size.frozen if whole else lora.r * (size.sides - size.frozen_sides)
     weights = bytes_each * size.parameters
     if lora.load_in_4bit:
         weights = bytes_each * size.embedding + int(0.53 * size.linear)
@@ -137,7 +161,7 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     speed = _FLOPS["gpu"] if on_gpu else _FLOPS["cpu"] * device.cores()
     scored = _DECODING * len(corpus.test) * length * config.decoding.num_beams
     seconds = 2 * size.parameters * ((3 if whole else 2) * read + scored) / speed
-    return Estimate(memory, seconds, 4 * trained)
+    return Estimate(memory, seconds, 4 * (size.parameters if whole else trained), trained)
 
 
 def _length(corpus: Corpus, limit: int | None) -> float:
@@ -182,7 +206,7 @@ def missed(record: Record) -> str:
 def corrected(raw: Estimate, past: Sequence[Record]) -> Estimate:
     """An estimate, scaled by what finished runs of the same model took against theirs."""
     memory, seconds = _middle(map(memory_ratio, past)), _middle(map(time_ratio, past))
-    return Estimate(int(raw.memory * memory), raw.seconds * seconds, raw.disk)
+    return Estimate(int(raw.memory * memory), raw.seconds * seconds, raw.disk, raw.trained)
 
 
 def _middle(ratios: Iterable[float | None]) -> float:

@@ -216,6 +216,12 @@ def identify(job: Job) -> Run:
     located = locate(config.model)
     family = families.recognise(located.config, located.tokenizer_config)
     _check_fit(config, located, family)
+    guess = estimate(config, located.config, corpus)
+    if guess.trained <= 0:
+        raise UserError(
+            f"model.freeze: {', '.join(config.model.freeze or ())} leaves nothing to train of "
+            f"{config.model.name}"
+        )
     model = {
         "name": located.name if config.model.source == "hub" else config.model.name,
         "revision": located.revision,
@@ -237,6 +243,8 @@ def identify(job: Job) -> Run:
         "prompt": prompt,
         "seed": config.seed,
     }
+    if frozen := _frozen(config):
+        training["freeze"] = frozen
     scoring = {
         "decoding": config.decoding.model_dump(mode="json", exclude={"name"}),
         "metrics": list(config.evaluation.metrics),
@@ -270,7 +278,7 @@ def identify(job: Job) -> Run:
         base_id=base_id,
         folder=RunFolder(runs / run_id),
         base_folder=RunFolder(runs / base_id),
-        guess=estimate(config, located.config, corpus),
+        guess=guess,
         also=further,
     )
 
@@ -313,6 +321,17 @@ def _lora(lora: LoraConfig) -> dict[str, Any]:
     return {**kept, "quantization": _quantization(lora)}
 
 
+def _frozen(config: RunConfig) -> list[str]:
+    """The frozen parts that would be trained otherwise.
+
+    No adapter of linear layers trains an embedding, frozen or not.
+    """
+    targets = config.lora.target_modules
+    embeds = not isinstance(targets, str) and any("emb" in each for each in targets)
+    whole = config.lora.method == "none" or embeds
+    return [part for part in config.model.freeze or () if part != "embeddings" or whole]
+
+
 def _quantization(lora: LoraConfig) -> dict[str, Any] | None:
     if not lora.load_in_4bit:
         return None
@@ -345,7 +364,8 @@ def _groups(runs: Iterable[Run]) -> list[Group]:
     for run in runs:
         # On a GPU a model that is trained whole is loaded in another precision.
         whole = run.config.lora.method == "none" and bool(device.gpus())
-        key = _digest([run.located.name, run.located.revision, run.config.model.model_dump(),
+        model = run.config.model.model_dump(exclude={"freeze"})
+        key = _digest([run.located.name, run.located.revision, model,
                        _quantization(run.config.lora), whole])  # fmt: skip
         shared.setdefault(key, []).append(run)
     # Full fine-tuning spoils the base, so within a group it comes last.

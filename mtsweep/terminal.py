@@ -261,15 +261,16 @@ def planned(out: Console, plan: Plan) -> None:
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("id", "run", "state", "group"):
         shown.add_column(heading, overflow="fold")
-    for heading in ("memory", "time", "disk"):
+    for heading in ("trains", "memory", "time", "disk"):
         shown.add_column(heading, justify="right", no_wrap=True)
     room = device.room()
     todo = [run for run in plan.runs if run.id in group_of]
     for run in plan.runs:
-        cells = ["", "", ""]
+        cells = ["", "", "", ""]
         if run.id in group_of:
             fits = "" if room is None or run.estimate.memory <= room else " (too much)"
             cells = [
+                _count(run.estimate.trained),
                 f"{run.estimate.memory / 2**30:.1f} GiB{fits}",
                 clock(run.estimate.seconds),
                 f"{run.estimate.disk / 2**20:.1f} MiB",

@@ -48,7 +48,8 @@ def tuned(run: Run, base: Base, tracker: Tracker, watch: Watcher) -> Iterator[Tu
     borrowed = lora.method != "none"
     if borrowed and base.digest is None:
         base.unchanged()
-    with adapted(base, lora, run.config.seed, earlier.trained if earlier else None) as model:
+    stored = earlier.trained if earlier else None
+    with adapted(base, lora, run.config.seed, stored, run.config.model) as model:
         if earlier and (training := earlier.training()) and earlier.trained:
             if earlier != run.folder:
                 watch.say(f"{run.label}: weights of {earlier.id}, which was trained the same way")
@@ -110,11 +111,11 @@ def _train(
     trainer = run.config.trainer.model_copy(update=adjusted)
     data = run.config.data
     codec = base.codec((data.source_lang, data.target_lang), run.config.prompt)
+    listener = _Listener(run, tracker, watch)
+    if frozen := run.config.model.freeze:
+        listener.say(f"{', '.join(frozen)} frozen; trains {_trained_share(model)}")
     try:
-        fitted = fit(
-            model, codec, run.corpus, trainer, run.config.seed, run.folder.path,
-            _Listener(run, tracker, watch),
-        )  # fmt: skip
+        fitted = fit(model, codec, run.corpus, trainer, run.config.seed, run.folder.path, listener)
     except Exception as error:
         if not device.is_out_of_memory(error):
             raise
@@ -130,6 +131,13 @@ def _train(
         )
     # Outside of the handler, whose traceback would keep the activations alive.
     raise _smaller(run, *batch)
+
+
+def _trained_share(model: Any) -> str:  # noqa: ANN401
+    """How many parameters are trained, of how many."""
+    sizes = [(each.numel(), each.requires_grad) for each in model.parameters()]
+    trained, total = sum(size for size, free in sizes if free), sum(size for size, _ in sizes)
+    return f"{trained:,} of {total:,} parameters"
 
 
 def _smaller(run: Run, micro: int, accumulation: int) -> RunFailedError:

@@ -182,6 +182,19 @@ def test_a_field_of_the_causal_trainer_is_refused_for_an_encoder_decoder():
     )
 
 
+@pytest.mark.parametrize("wrong", ["layer", "layers:0", "layers:", ["encoder", 3], 5])
+def test_a_part_that_no_model_has_is_told_with_those_there_are(wrong):
+    [problem] = problems_of({"model.freeze": wrong})
+    assert problem.key == "model.freeze"
+    assert "part" in problem.complaint
+
+
+def test_a_decoder_only_model_has_no_encoder_to_freeze():
+    [problem] = problems_of({"model.freeze": "encoder"})
+    assert problem.key == "model.freeze"
+    assert "use layers:N" in problem.complaint
+
+
 def test_four_bits_and_full_training_do_not_go_together():
     [problem] = problems_of({"lora": "none", "lora.load_in_4bit": True})
     assert problem.key == "lora.load_in_4bit"

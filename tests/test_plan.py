@@ -39,6 +39,7 @@ TRAINING = {
     "trainer__max_steps": 3,
     "trainer__weight_decay": 0.1,
     "trainer__optim": "adafactor",
+    "model__freeze": ["layers:1"],
 }
 """What changes the training, and leaves the base row as it is."""
 
@@ -102,6 +103,22 @@ def test_what_cannot_change_the_result_does_not_count(key, value):
 
 def test_settings_of_an_adapter_do_not_count_where_there_is_none():
     assert ids(run(lora="none", lora__r=4)) == ids(run(lora="none"))
+
+
+def test_frozen_embeddings_count_where_they_would_be_trained():
+    assert ids(run(model__freeze="embeddings")) == ids(run())
+    assert run(lora="none", model__freeze="embeddings").id != run(lora="none").id
+    assert ids(run(model__freeze=["layers:1", "layers:1"])) == ids(run(model__freeze="layers:1"))
+
+
+def test_freezing_that_leaves_nothing_is_told():
+    with pytest.raises(UserError, match=r"model\.freeze: layers:9 leaves nothing to train"):
+        run(model__freeze="layers:9")
+
+
+def test_frozen_or_not_runs_share_their_base(tmp_path):
+    plan = make({}, {"model.freeze": "layers:1"}, output_dir=str(tmp_path))
+    assert len(plan.groups) == 1
 
 
 def test_settings_of_four_bits_do_not_count_where_there_are_none():

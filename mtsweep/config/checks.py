@@ -43,6 +43,8 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
             "lora.load_in_4bit",
             "4-bit weights cannot be trained whole; use lora=qlora or load_in_4bit=false",
         )
+    if "encoder" in (config.model.freeze or ()) and config.model.kind == "causal":
+        yield "model.freeze", "a decoder-only model has no encoder; use layers:N (the first N)"
     yield from ((f"data.{key}", complaint) for key, complaint in data_checks(config.data))
     yield from _also_checks(config)
 

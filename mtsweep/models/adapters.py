@@ -7,13 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtsweep.config import LoraConfig
+from mtsweep.config import LoraConfig, ModelConfig
 from mtsweep.errors import RunFailedError
+from mtsweep.models.freeze import excluded, freeze
 from mtsweep.models.load import Base, take_whole
 
 
 @contextmanager
-def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> Iterator[Any]:
+def adapted(
+    base: Base,
+    lora: LoraConfig,
+    seed: int,
+    trained: Path | None,
+    model_config: ModelConfig | None = None,
+) -> Iterator[Any]:
     """The base model with an update on it; afterwards the base is as it was.
 
     Args:
@@ -22,10 +29,13 @@ def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> It
         seed: Of the update's initialisation.
         trained: Folder of an adapter, or of whole weights, that is already trained; ``None`` makes
             a new update.
+        model_config: Says what a new update leaves alone (``freeze``).
     """
     if lora.method == "none":
         if trained is not None:
             take_whole(base, trained)
+        elif model_config is not None and model_config.freeze:
+            freeze(base.model, model_config)
         yield base.model
         return
     from peft import PeftModel, get_peft_model
@@ -38,7 +48,7 @@ def adapted(base: Base, lora: LoraConfig, seed: int, trained: Path | None) -> It
         if trained is not None:
             model = PeftModel.from_pretrained(base.model, trained)
         else:
-            model = get_peft_model(base.model, _peft_config(base, lora))
+            model = get_peft_model(base.model, _peft_config(base, lora, model_config))
     except ValueError as error:
         raise RunFailedError(f"lora: {error}") from error
     try:
@@ -90,7 +100,7 @@ def _adapted_layers(model: Any) -> list[Any]:  # noqa: ANN401
     return layers if plain else []
 
 
-def _peft_config(base: Base, lora: LoraConfig) -> Any:  # noqa: ANN401 - peft is imported late
+def _peft_config(base: Base, lora: LoraConfig, model_config: ModelConfig | None) -> Any:  # noqa: ANN401 - peft is imported late
     from peft import LoraConfig as PeftLoraConfig
     from peft import TaskType
 
@@ -101,6 +111,7 @@ def _peft_config(base: Base, lora: LoraConfig) -> Any:  # noqa: ANN401 - peft is
         lora_alpha=lora.lora_alpha,  # type: ignore[arg-type] - a float works, PEFT says int
         lora_dropout=lora.lora_dropout,
         target_modules=modules if isinstance(modules, str) else list(modules),
+        exclude_modules=excluded(base.model, model_config) if model_config else None,
         use_dora=lora.use_dora,
         use_rslora=lora.use_rslora,
     )
