@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _TERMINATED = 143
+_UNREAD = 141
+"""As a shell tells a program that ended with SIGPIPE."""
 
 _EXAMPLES = """\
   python -m mtsweep -m lora.r=8,16                        two adapters, compared with the base model
@@ -41,7 +44,16 @@ _EXAMPLES = """\
 def main() -> None:
     """Run a command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever read the output (`| head`) has seen enough
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        code = _UNREAD
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
@@ -304,3 +305,17 @@ def test_every_command_stands_in_help_and_has_help_of_its_own(command, capsys):
     assert COMMANDS[command] in cli.help_text()
     assert cli.run([command, "--help"]) == 0
     assert f"usage: python -m mtsweep {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["synthesize", "synthesis=groq", "synthesis.dry_run=true"]]
+)
+def test_a_reader_that_has_seen_enough_is_no_trouble(here, command):
+    written, reads = os.pipe()
+    os.close(written)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mtsweep", *command], stdout=reads, stderr=subprocess.PIPE
+    )
+    os.close(reads)
+    _, told = process.communicate()
+    assert (process.returncode, told) == (141, b"")

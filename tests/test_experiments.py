@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
@@ -40,6 +42,10 @@ STUDIES = {
     },
 }  # fmt: skip
 """What the studies set, by key."""
+
+
+ARMS = {"nllb_en_ta": 3, "qwen_de_fr": 3}
+"""Runs of a study; one where it is not listed."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -94,14 +100,21 @@ def test_english_to_tamil_is_tuned_in_three_ways():
 
 
 def test_synthetic_arms_come_with_a_file():
-    assert len(composed("-m", "experiment=qwen_de_fr")) == 1
-    arms = ["data.synthetic_file=made", "data.synthetic_share=0,1,null"]
-    jobs = composed("-m", "experiment=qwen_de_fr", *arms)
+    jobs = composed("-m", "experiment=qwen_de_fr")
     assert [job.config.data.synthetic_share for job in jobs] == [0, 1, None]
+    assert {job.config.data.synthetic_file for job in jobs} == {"synthetic/qwen_de_fr"}
+    real = ["data.synthetic_file=null", "data.synthetic_share=null"]
+    alone = composed("-m", "experiment=qwen_de_fr", *real)
+    assert {job.config.data.synthetic_share for job in alone} == {None}
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_runs_on_stand_ins(here, hub, hub_datasets, name):
     few = ["data.test_size=6", "data.dev_size=4", "data.size=20", "tracking=none"]
+    if name == "qwen_de_fr":
+        made = here / "synthetic" / "qwen_de_fr"
+        made.mkdir(parents=True)
+        rows = [{"source": f"Satz Nummer {n}", "target": f"phrase numéro {n}"} for n in range(20)]
+        (made / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     events = work("-m", f"experiment={name}", "trainer=smoke", "decoding.max_new_tokens=8", *few)
-    assert outcomes(events) == ["finished"] * (3 if name == "nllb_en_ta" else 1), events
+    assert outcomes(events) == ["finished"] * ARMS.get(name, 1), events

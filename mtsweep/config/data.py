@@ -125,6 +125,9 @@ class DataConfig(ReadingConfig):
     """FLORES-200 code of the language translated to."""
     size: PositiveInt | None = None
     """Training pairs; null takes all. Smaller sizes are nested in larger ones."""
+    size_counts: Literal["all", "real"] = "all"
+    """What ``data.size`` counts beside synthetic pairs: ``all`` fixes the total; ``real`` fixes the
+    real pairs, and synthetic ones come beside them (``synthetic_share`` 1: in their place)."""
     test_size: Part = 100
     """Held-out test segments: a count, or a share of all pairs."""
     dev_size: Part = 50
@@ -138,7 +141,8 @@ class DataConfig(ReadingConfig):
     test stay those of the source."""
     synthetic_share: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the training pairs that is synthetic: beside all real pairs, or of ``data.size``
-    where that is given; 1 trains on synthetic pairs alone, null takes every one of both."""
+    where that is given (see ``data.size_counts``); 1 trains on synthetic pairs alone, null takes
+    every one of both."""
     strict: bool = False
     """Any malformed row is an error; otherwise they are counted, and more than 1 % is one."""
 

@@ -111,6 +111,10 @@ class SynthesisConfig(Section):
     folder: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     """Folder under ``synthetic/``; null makes a name from data, teacher and what decides the
     requests. A larger ``pairs`` goes on where a smaller one ended."""
+    ask_anew: bool = False
+    """Ask a ``chat`` teacher also where the folder's ledger holds nothing but answers to other
+    requests (another prompt, model, data, seed or version); otherwise that is refused, since it
+    would be paid again."""
     licence: str = "unknown: ask who runs the model whether its output may train another"
     """What the data card says about the licence of the teacher's output."""
     dry_run: bool = False

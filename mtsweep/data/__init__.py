@@ -41,13 +41,17 @@ def load(config: DataConfig) -> Corpus:
     Raises:
         UserError: naming the key or file, if the data are not as the configuration says.
     """
-    without = {"size": None, "synthetic_file": None, "synthetic_share": None}
+    without = {"size": None, "synthetic_file": None, "synthetic_share": None, "size_counts": "all"}
     parts = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
     dropped, synthetic = parts.dropped, 0
     if config.synthetic_file is not None:
-        whole = config.model_copy(update={"size": None, "synthetic_share": None})
+        unsized = {"size": None, "synthetic_share": None, "size_counts": "all"}
+        whole = config.model_copy(update=unsized)
         made = _synthetic(whole)  # pyright: ignore[reportArgumentType] - frozen
-        train, synthetic = mix.mixed(parts.train, made.train, config.synthetic_share, config.size)
+        real, size = parts.train, config.size
+        if config.size_counts == "real":
+            real, size = _prefix(parts, size), None
+        train, synthetic = mix.mixed(real, made.train, config.synthetic_share, size)
         dropped = {**dropped, **made.dropped}
         parts = replace(parts, steps=parts.steps + made.steps, leaks=parts.leaks + made.leaks)
     else:

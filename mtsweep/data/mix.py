@@ -69,6 +69,11 @@ def read_synthetic(config: DataConfig, real: Parts) -> tuple[tuple[Pair, ...], d
     """
     path = Path(str(config.synthetic_file)).expanduser()
     path = path / "pairs.jsonl" if path.is_dir() else path
+    if not path.exists():
+        raise UserError(
+            f"data.synthetic_file: {path} does not exist; `python -m mtsweep synthesize` writes "
+            "such a folder (see its --help)"
+        )
     tally = Tally(strict=config.strict)
     plain = config.model_copy(
         update={"format": None, "source_column": None, "target_column": None, "form": "pairs"}

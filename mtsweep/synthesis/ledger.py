@@ -74,6 +74,8 @@ class Ledger:
     """Called once if another process holds the ledger."""
     usage: Usage = field(default_factory=Usage)
     _offsets: dict[str, int] = field(default_factory=dict)
+    first: int | None = None
+    """Lowest place in a plan that was answered, of whatever request stood there."""
     _open: dict[str, list[int]] = field(default_factory=dict)
     """Hash to the tokens of tries that were sent and did not come back yet."""
 
@@ -119,6 +121,8 @@ class Ledger:
             tries.pop()
         if told["event"] == "answered":
             self._offsets.setdefault(known, offset)
+            place = int(told["index"])
+            self.first = place if self.first is None else min(place, self.first)
             self.usage.answered += 1
             self.usage.prompt_tokens += int(told["usage"]["prompt"])
             self.usage.answer_tokens += int(told["usage"]["answer"])

@@ -64,7 +64,12 @@ def order(config: RunConfig) -> Order:
             "synthesis: choose a teacher: synthesis=apertium, groq, openai, or local with "
             "synthesis.model and synthesis.base_url"
         )
-    corpus = data.load(config.data)
+    # A folder that is still to be written may be named already, by the study that will train on it.
+    real = config.data.model_copy(
+        update={"synthetic_file": None, "synthetic_share": None, "size_counts": "all"}
+    )
+    config = config.model_copy(update={"data": real})
+    corpus = data.load(real)
     plan: Plan
     if wanted.teacher == "chat":
         plan = Writing(wanted, corpus)
@@ -139,10 +144,43 @@ def synthesize(made: Order, say: Callable[[str], None], advance: Callable[[int],
         made.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"output_dir: cannot write to {made.folder} ({error.strerror})") from error
+    _tell_of_others(made, say)
     waiting = lambda: say("another process works on this data set; waiting for it")  # noqa: E731
     with Ledger(made.folder / "ledger.jsonl", waiting) as ledger:
+        _check_known(made, ledger, say)
         crew = Crew(made.config, asked, ledger, lambda: advance(ledger.usage.answered))
         return _rounds(made, ledger, crew)
+
+
+def _check_known(made: Order, ledger: Ledger, say: Callable[[str], None]) -> None:
+    """Say, or refuse where it may cost money, that a ledger's answers are to other requests."""
+    if ledger.first is None or made.plan.request(ledger.first) in ledger:
+        return
+    told = (
+        f"{ledger.path} holds {ledger.usage.answered} answers to other requests (another prompt, "
+        "model, data, seed or version of mtsweep)"
+    )
+    if made.config.teacher == "chat" and not made.config.ask_anew:
+        raise UserError(
+            f"synthesis.folder: {told}; nothing of them would be used and every request would be "
+            "paid again. Name another folder, set what the requests are made of as it was (its "
+            "card.json has it, under synthesis), or say synthesis.ask_anew=true"
+        )
+    say(f"{told}; they are kept, and not used")
+
+
+def _tell_of_others(made: Order, say: Callable[[str], None]) -> None:
+    """Say which folders hold paid answers to requests that differ from those that go out now."""
+    if made.config.teacher != "chat" or (made.folder / "ledger.jsonl").exists():
+        return
+    beginning = made.folder.name.rpartition("-")[0]
+    for path in sorted(made.folder.parent.glob(f"{beginning}-??????/ledger.jsonl")):
+        with path.open("rb") as lines:
+            count = sum(b'"event": "answered"' in line for line in lines)
+        say(
+            f"{path.parent} holds {count} answers of this teacher to other requests (another "
+            "prompt, data, seed or version of mtsweep); this command pays for new ones"
+        )
 
 
 def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -100,6 +101,19 @@ def test_a_share_of_synthetic_pairs_is_an_axis_over_the_same_test_set(here):
     assert {len(corpus.train) for corpus in corpora} == {200}
 
 
+def test_a_share_comes_beside_as_many_real_pairs_as_asked_for(here):
+    folder = synthetic(here / "made", [(f"made {n}", f"hecho {n}") for n in range(300)])
+    shares = (0, 0.25, 0.5, None, 1)
+    corpora = [
+        load(plain(folder, size=150, size_counts="real", synthetic_share=share)) for share in shares
+    ]
+    assert [corpus.synthetic for corpus in corpora] == [0, 50, 150, 300, 300]
+    assert [len(corpus.train) - corpus.synthetic for corpus in corpora] == [150, 150, 150, 150, 0]
+    for few, many in itertools.pairwise(corpora[:4]):
+        assert set(few.train) < set(many.train)
+    assert len({corpus.test_fingerprint for corpus in corpora}) == 1
+
+
 def test_base_real_synthetic_and_combined_share_a_base_row(here):
     synthetic(here / "made", [(f"made {n}", f"hecho {n}") for n in range(300)])
     keys = ["model=tiny_causal", "data.size=200"]
@@ -115,7 +129,7 @@ def test_more_than_there_is_is_told(here):
     folder = synthetic(here / "made", [("a b", "c d")])
     with pytest.raises(UserError, match=r"data\.synthetic_share: it takes 100 synthetic pairs"):
         load(plain(folder, size=200, synthetic_share=0.5))
-    with pytest.raises(UserError, match=r"data\.synthetic_file: .* does not exist"):
+    with pytest.raises(UserError, match=r"does not exist; `python -m mtsweep synthesize`"):
         load(plain(here / "nowhere"))
 
 

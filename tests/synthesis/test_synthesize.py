@@ -66,6 +66,42 @@ def test_more_pairs_go_on_where_fewer_ended(here):
     assert pairs(here)[:20] == few
 
 
+def test_answers_to_other_requests_are_never_paid_again_in_silence(here, capsys):
+    with chat_server() as server:
+        synthesize(server, "synthesis.pairs=20")
+        made = pairs(here)
+        other = ("synthesis.pairs=20", "synthesis.temperature=0.5")
+        assert synthesize(server, *other) == 2
+        assert len(server.requests) == 2
+        told = capsys.readouterr().err
+        assert "2 answers to other requests" in told
+        assert "synthesis.ask_anew=true" in told
+        assert pairs(here) == made
+        assert synthesize(server, *other, "synthesis.ask_anew=true") == 0
+        assert len(server.requests) == 4
+        assert synthesize(server, "synthesis.pairs=20") == 0  # both stand in the ledger now
+        assert synthesize(server, *other) == 0
+        assert len(server.requests) == 4
+
+
+def test_a_folder_of_other_requests_is_told_before_new_ones_are_paid(here, capsys):
+    with chat_server() as server:
+        assert synthesize(server, "synthesis.folder=null", "synthesis.pairs=10") == 0
+        assert "other requests" not in capsys.readouterr().out
+        more = ("synthesis.folder=null", "synthesis.pairs=10", "synthesis.seed=8")
+        assert synthesize(server, *more) == 0
+    assert "holds 1 answers of this teacher to other requests" in capsys.readouterr().out
+
+
+def test_the_prompt_is_well_worded_for_every_language(here, capsys):
+    for name in ("groq", "openai", "local"):
+        command = ["synthesize", f"synthesis={name}", "synthesis.dry_run=true", "synthesis.model=m"]
+        assert run(command) == 0
+    told = capsys.readouterr().out
+    assert told.count("a text in English and its faithful, natural\ntranslation into Spanish") == 6
+    assert "a English" not in told
+
+
 def test_examples_are_training_pairs_and_never_dev_or_test(here):
     from mtsweep import data
     from tests.overrides import config
