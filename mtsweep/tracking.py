@@ -159,6 +159,7 @@ class _Wandb:
                 finish_timeout=_FINISH_SECONDS,
                 save_code=False,
                 x_disable_meta=True,
+                x_save_requirements=False,  # half a second a run; records have the versions
                 host="hidden",
                 x_disable_stats=True,
             ),

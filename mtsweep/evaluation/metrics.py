@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mtsweep.config import Metric
+from mtsweep.evaluation.formulas import corpus
 from mtsweep.scores import Score
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 _RESAMPLES = 1000
 _SEED = 12345
+_CELLS = 1 << 20
+"""Resamples x segments that are held at once."""
 _BLEU_TOKENIZERS = {"zho_Hans": "zh", "zho_Hant": "zh", "yue_Hant": "zh"}
 
 
@@ -33,7 +36,7 @@ def score(
     for name in metrics:
         metric = sacre_metric(name, target_lang)
         result = metric.corpus_score(list(hypotheses), [list(references)])
-        low, high = _interval(metric, hypotheses, references)
+        low, high = _interval(name, metric, hypotheses, references)
         scores[name] = Score(
             value=float(result.score),
             signature=str(metric.get_signature()),
@@ -46,7 +49,7 @@ def score(
 
 
 def _interval(
-    metric: SacreMetric, hypotheses: Sequence[str], references: Sequence[str]
+    name: Metric, metric: SacreMetric, hypotheses: Sequence[str], references: Sequence[str]
 ) -> tuple[float, float]:
     """95 % percentile interval over resampled segments (Koehn 2004), from sacreBLEU's statistics.
 
@@ -55,15 +58,17 @@ def _interval(
     import numpy as np
 
     # segments x statistics: n-gram matches and totals, lengths
-    statistics = np.array(metric._extract_corpus_statistics(hypotheses, [references]))
-    draws = np.random.default_rng(_SEED).integers(
-        len(references), size=(_RESAMPLES, len(references))
-    )
-    values = [
-        float(metric._compute_score_from_stats(statistics[draw].sum(axis=0).tolist()).score)
-        for draw in draws
-    ]
-    low, high = np.percentile(values, [2.5, 97.5])
+    statistics = np.array(metric._extract_corpus_statistics(hypotheses, [references]), float)
+    generator, count = np.random.default_rng(_SEED), len(references)
+    rows = max(1, _CELLS // count)
+    sums = []
+    for start in range(0, _RESAMPLES, rows):
+        shape = min(rows, _RESAMPLES - start), count
+        places = generator.integers(count, size=shape) + np.arange(shape[0])[:, None] * count
+        # resamples x segments: how often each segment was drawn
+        drawn = np.bincount(places.ravel(), minlength=places.size).reshape(shape)
+        sums.append(drawn.astype(float) @ statistics)
+    low, high = np.percentile(corpus(name, np.concatenate(sums)), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -1,8 +1,7 @@
 """Segment statistics: what any two runs are compared by, without decoding or counting again.
 
-A corpus score is a function of sums over segments (n-gram matches and totals, lengths). These sums
-are taken over resampled segments for thousands of resamples at once, so the formulas of sacreBLEU
-stand here once more for arrays; tests hold them against sacreBLEU itself.
+A corpus score is a function of sums over segments (n-gram matches and totals, lengths); these sums
+are taken over resampled segments, and ``formulas.corpus`` makes scores of them.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtsweep.errors import UserError
+from mtsweep.evaluation.formulas import corpus
 from mtsweep.evaluation.metrics import sacre_metric
 from mtsweep.record import write
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_BETA = 2.0
-_SMALLEST = 1e-300
+__all__ = ["corpus", "counted", "of_run"]
 
 
 def counted(
@@ -43,52 +42,6 @@ def counted(
     metric = sacre_metric(name, target_lang)
     told = metric._extract_corpus_statistics(list(hypotheses), [list(references)])  # noqa: SLF001
     return np.array(told, dtype=np.float64)
-
-
-def corpus(name: str, sums: Array) -> Array:
-    """Corpus scores from summed statistics.
-
-    Args:
-        name: Of the metric.
-        sums: ... x statistics.
-
-    Returns:
-        One score for each of the leading indices, on sacreBLEU's scale.
-    """
-    return _bleu(sums) if name == "bleu" else _chrf(sums)
-
-
-def _bleu(sums: Array) -> Array:
-    """BLEU with exponential smoothing, as ``BLEU.compute_bleu``."""
-    import numpy as np
-
-    # ... x (hypothesis length, reference length, 4 matches, 4 totals)
-    said, wanted, correct, total = sums[..., 0], sums[..., 1], sums[..., 2:6], sums[..., 6:10]
-    misses = np.cumsum(correct == 0, axis=-1)  # each order without a match halves once more
-    top = np.where(correct == 0, 0.5**misses, correct)
-    precision = 100.0 * top / np.maximum(total, 1.0)
-    defined = (total > 0).all(axis=-1) & (correct > 0).any(axis=-1) & (said > 0)
-    mean = np.exp(np.log(np.maximum(precision, _SMALLEST)).mean(axis=-1))
-    brevity = np.exp(np.minimum(0.0, 1.0 - wanted / np.maximum(said, 1.0)))
-    return np.where(defined, brevity * mean, 0.0)
-
-
-def _chrf(sums: Array) -> Array:
-    """ChrF with sacreBLEU's effective order, as ``CHRF._compute_f_score``."""
-    import numpy as np
-
-    said, wanted, matches = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
-    there = (said > 0) & (wanted > 0)
-    orders = np.maximum(there.sum(axis=-1), 1)
-    precision = np.where(there, matches / np.maximum(said, 1.0), 0.0).sum(axis=-1) / orders
-    recall = np.where(there, matches / np.maximum(wanted, 1.0), 0.0).sum(axis=-1) / orders
-    factor = _BETA**2
-    below = factor * precision + recall
-    return np.where(
-        below > 0,
-        100.0 * (1 + factor) * precision * recall / np.where(below > 0, below, 1.0),
-        0.0,
-    )
 
 
 def of_run(folder: Path, names: Sequence[str], target_lang: str, test_set: str) -> dict[str, Array]:

@@ -7,6 +7,7 @@ output (``wire.py``). When the parent is gone, so is the worker.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import queue
@@ -18,6 +19,7 @@ from typing import IO, cast
 
 from mtsweep import device, interruption
 from mtsweep.errors import MtsweepError
+from mtsweep.models.families import Family
 from mtsweep.models.load import Base
 from mtsweep.plan import Group, Run
 from mtsweep.sweep.logs import log_traceback, logged_to
@@ -147,6 +149,7 @@ class Worker:
 
         config = run.config
         self.say(f"Loading {config.model.name} ...")
+        _keep_libraries(run.family)
         return load(config.model, config.lora, run.located, run.family, self.say)
 
     # What the run tells (watch.Watcher) goes to the parent.
@@ -171,6 +174,20 @@ class Worker:
     def _tell(self, event: Event) -> None:
         with contextlib.suppress(OSError):  # the parent is gone, and this process soon is
             send(self.out, event)
+
+
+@functools.cache
+def _keep_libraries(family: Family) -> None:
+    """Import what training needs, and take it out of what the collector looks through each time.
+
+    Libraries are half a million objects that stay; looking through them at the end of every run
+    takes longer than a small run's training.
+    """
+    from mtsweep.training import trainer_class
+
+    trainer_class(family)
+    gc.collect()
+    gc.freeze()
 
 
 def _worth_another(error: Exception) -> bool:

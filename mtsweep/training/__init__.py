@@ -1,5 +1,5 @@
 """Tuning: ``fit`` takes a model and pairs, and leaves the model tuned."""
 
-from mtsweep.training.fit import Fitted, Listener, fit
+from mtsweep.training.fit import Fitted, Listener, fit, trainer_class
 
-__all__ = ["Fitted", "Listener", "fit"]
+__all__ = ["Fitted", "Listener", "fit", "trainer_class"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mtsweep.config import TrainerConfig
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.models.codec import Codec
+from mtsweep.models.families import Family
 from mtsweep.training import checkpoints, examples, preflight, settings
 from mtsweep.training.callbacks import Listener, Report
 from mtsweep.training.checkpoints import Keeper
@@ -93,6 +94,17 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
     return Fitted(seconds, state.global_step, too_long, trainable)
 
 
+def trainer_class(family: Family) -> type[Any]:
+    """Who trains models of a family; the first call imports it, which takes seconds."""
+    if family == "causal":
+        from trl.trainer.sft_trainer import SFTTrainer
+
+        return SFTTrainer
+    from transformers import Seq2SeqTrainer
+
+    return Seq2SeqTrainer
+
+
 def _trainer(  # noqa: PLR0913
     model: Any,  # noqa: ANN401
     codec: Codec,
@@ -107,15 +119,14 @@ def _trainer(  # noqa: PLR0913
         "eval_dataset": data[1],
         "processing_class": codec.tokenizer,
     }
+    made_by = trainer_class(codec.family)
     if codec.family == "causal":
-        from trl.trainer.sft_trainer import SFTTrainer
-
-        made = steady(SFTTrainer, seed)(args=settings.sft_config(trainer, seed, folder), **given)
+        made = steady(made_by, seed)(args=settings.sft_config(trainer, seed, folder), **given)
     else:
-        from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer
+        from transformers import DataCollatorForSeq2Seq
 
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
-        made = steady(token_mean(Seq2SeqTrainer), seed)(
+        made = steady(token_mean(made_by), seed)(
             args=settings.seq2seq_arguments(trainer, seed, folder),
             data_collator=DataCollatorForSeq2Seq(codec.tokenizer, model=base),
             **given,
@@ -136,15 +147,14 @@ def _preflight(
     encode: Callable[..., tuple[Any, int]],
 ) -> str:
     chosen: list[Pair] = []
-    rows: list[Any] = []
     for pair in pairs:
         lengths = len(codec.source_ids(pair.source)), len(codec.target_ids(pair.target))
         total = sum(lengths) if codec.family == "causal" else max(lengths)
         if trainer.max_length is None or total <= trainer.max_length:
             chosen.append(pair)
-            rows.append(dict(encode([pair], codec, None)[0][0]))
         if len(chosen) == _CHECKED:
             break
+    rows = [dict(row) for row in encode(chosen, codec, None)[0]]
     return preflight.check(chosen, rows, collate, codec)
 
 
