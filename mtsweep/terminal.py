@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mtsweep import device, estimate, languages, tracking
-from mtsweep.compare import Comparison
+from mtsweep.compare import Comparison, Grid
+from mtsweep.compare.effects import number
 from mtsweep.compare.model import Row as Judged
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
@@ -19,6 +20,8 @@ from mtsweep.scores import LABELS, Score
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
+_GRIDS = 3
+_COLUMNS = 12
 
 
 def console() -> Console:
@@ -196,7 +199,28 @@ def judged(out: Console, comparison: Comparison) -> None:
         )
     out.print(shown)
     out.print(Text("* best, or not shown to be worse than the best", style="dim"))
+    for ablation in comparison.ablations:
+        if ablation.metric == comparison.metrics[0]:
+            for grid in ablation.grids[:_GRIDS]:
+                _grid(out, ablation.metric, grid)
     words(out, comparison)
+
+
+def _grid(out: Console, metric: str, grid: Grid) -> None:
+    """A heat map in figures."""
+    if len(grid.columns) > _COLUMNS:
+        return
+    names = [axis.removesuffix(".name") for axis in (grid.down, grid.across)]
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column(Text(names[0]))
+    for column in grid.columns:
+        shown.add_column(Text(number(column)), justify="right", no_wrap=True)
+    for value, cells in zip(grid.lines, grid.cells, strict=True):
+        told = ["" if cell is None else f"{cell:.1f}" for cell in cells]
+        shown.add_row(Text(number(value)), *told)
+    out.print()
+    out.print(Text(f"{LABELS[metric]} by {names[0]} (down) and {names[1]} (across)", style="dim"))
+    out.print(shown)
 
 
 def words(out: Console, comparison: Comparison) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mtsweep.compare.ablation import Ablation
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -100,6 +102,8 @@ class Comparison:
     """The one that leads comes first."""
     rows: tuple[Row, ...]
     verdicts: tuple[Verdict, ...]
+    ablations: tuple[Ablation, ...] = ()
+    """One for each verdict, in the same order."""
     refusals: tuple[Refusal, ...] = ()
     sentences: tuple[str, ...] = ()
     """The judgement in plain words, the most important first."""

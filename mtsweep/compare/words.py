@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mtsweep.compare.effects import effects
 from mtsweep.compare.model import Comparison, Pair, Row, Verdict
 from mtsweep.scores import LABELS
 
@@ -18,6 +19,9 @@ def sentences(comparison: Comparison) -> Iterator[str]:
         where = f"Group {number} of {len(verdicts)}: " if len(verdicts) > 1 else ""
         for told in _verdict(comparison, verdict):
             yield where + told
+        for ablation in comparison.ablations:
+            if ablation.metric == lead and ablation.members == verdict.members:
+                yield from (where + told for told in effects(ablation))
     for refusal in comparison.refusals:
         names = _list([comparison.row(key).label for key in refusal.rows])
         yield f"{names}: not ranked with the others: {refusal.reason}."

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -199,6 +199,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def alike(known: Spread, difference: float, segments: int) -> Spread:
+    """The standard error that a difference would have between systems that are alike.
+
+    Args:
+        known: Of the difference as it is.
+        difference: Its size.
+        segments: Of the test set.
+    """
+    there = max(0.0, difference**2 - known.error**2)
+    left = known.error**2 - _UNEVEN * there / segments
+    return replace(known, error=math.sqrt(max(left, _LEAST * known.error**2)))
+
+
 def detectable(
     known: Spread, comparisons: int, segments: int, level: float = 0.05, power: float = 0.8
 ) -> float:
@@ -209,7 +222,7 @@ def detectable(
     simulated sweeps found the difference, not 80 %.
 
     Args:
-        known: Standard error of a difference between systems that are alike.
+        known: Standard error of a difference between systems that are alike (:func:`alike`).
         comparisons: How many are corrected for.
         segments: Of the test set.
         level: Of the whole family.

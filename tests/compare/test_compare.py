@@ -208,6 +208,29 @@ def test_every_format_holds_every_row(ranks, capsys):
     assert capsys.readouterr().out.count("\n| lora.r=") == 3
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_two_settings_end_with_a_grid_and_what_each_of_them_did(tmp_path, capsys, form):
+    shares = {(8, 100): 0.6, (8, 400): 0.3, (16, 100): 0.6, (16, 400): 0.3, (8, 200): 0.45}
+    ids = []
+    for number, ((rank, size), share) in enumerate(shares.items(), 1):
+        ids.append(str(number) * 12)
+        put(tmp_path, ids[-1], share, {"lora.r": rank, "data.size": size}, seed=number)
+    sweep(tmp_path, "both", ids)
+    assert cli.run(["compare", "--output-dir", str(tmp_path), "--format", form]) == 0
+    told = capsys.readouterr().out
+    if form == "json":
+        ablation = json.loads(told)["ablations"][0]
+        assert ablation["grids"][0]["lines"] == [8.0, 16.0]
+        assert {share["axis"] for share in ablation["shares"]} == {"lora.r", "data.size"}
+        assert len(ablation["costs"]["seconds_train"]) == 5
+    else:
+        assert "chrF by lora.r (down) and data.size (across)" in told
+        assert "data.size (lora.r=8) from 100 to 400: twice as much brought +" in told.replace(
+            "\n", " "
+        )
+        assert "goes with each setting: data.size" in told.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -125,7 +125,11 @@ def claims(settings):
         significance.two_sided(draws[b] - draws[a], mean[b] - mean[a], spread)
         for (a, b), spread in zip(pairs, spreads, strict=True)
     ]
-    middle = sorted(spreads, key=lambda spread: spread.error)[len(spreads) // 2]
+    alike = [
+        significance.alike(spread, mean[b] - mean[a], len(flat[0]))
+        for (a, b), spread in zip(pairs, spreads, strict=True)
+    ]
+    middle = sorted(alike, key=lambda spread: spread.error)[len(alike) // 2]
     return dict(zip(pairs, significance.holm(p_values), strict=True)), middle
 
 
