@@ -19,9 +19,10 @@ from mtsweep.evaluation.generate import (
 from mtsweep.evaluation.metrics import score
 from mtsweep.evaluation.probes import questions
 from mtsweep.models.adapters import merged
+from mtsweep.models.codec import FEWER
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
-from mtsweep.record import Degeneration, RunFolder
+from mtsweep.record import EXAMPLES, Degeneration, RunFolder, write
 from mtsweep.scores import Score
 from mtsweep.watch import Watcher
 
@@ -41,6 +42,8 @@ class Assessment:
     """Probes, then the first test segments: rows as in the predictions."""
     adjusted: dict[str, int]
     """Decoding fields that had to be changed, and what to."""
+    fewer_examples: int = 0
+    """Texts with fewer examples before them than ``prompt.shots``, over all test sets."""
 
 
 def assess(  # noqa: PLR0913
@@ -68,6 +71,10 @@ def assess(  # noqa: PLR0913
     with merged(model):
         translator = _Translator(run, base, model, watch)
         said = {name: translator.translate(corpus) for name, corpus in sets.items()}
+    if translator.fewer:
+        watch.say(f"{label}: {translator.fewer} texts {FEWER}")
+    if run.shots:
+        write(folder.path / EXAMPLES, run.shots.as_json())
     told = {name: _told(run, sets[name], said[name]) for name in sets}
     rows = {
         name: [_row(*each) for each in zip(corpus.test, said[name], told[name], strict=True)]
@@ -86,6 +93,7 @@ def assess(  # noqa: PLR0913
         seconds=time.monotonic() - started,
         samples=tuple(rows.get("probes", []) + rows["test"][: run.config.evaluation.samples]),
         adjusted=translator.adjusted,
+        fewer_examples=translator.fewer,
     )
 
 
@@ -97,6 +105,8 @@ class _Translator:
         self.decoding: DecodingConfig = run.config.decoding
         self.adjusted: dict[str, int] = {}
         self.done = 0
+        self.fewer = 0
+        """Texts with fewer examples before them than were asked for."""
 
     def translate(self, corpus: Corpus) -> list[Hypothesis]:
         """Hypotheses in the order of the test set, language pair by language pair."""
@@ -112,7 +122,8 @@ class _Translator:
     def _texts(
         self, languages: tuple[str, str], sources: Sequence[str], probe: Sequence[Pair]
     ) -> list[Hypothesis]:
-        codec = self.base.codec(languages, self.run.config.prompt)
+        codec = self.base.codec(languages, self.run.config.prompt, self.run.shots)
+        self.fewer += codec.fewer(sources)
         limit = max_new_tokens(self.decoding, probe, codec)
 
         def attempt(decoding: DecodingConfig) -> list[Hypothesis]:

@@ -148,7 +148,8 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     if lora.load_in_4bit:
         weights = bytes_each * size.embedding + int(0.53 * size.linear)
     update = trained * ((0 if whole else 4) + 4 + 8)  # weights of the update, gradients, Adam
-    length = _length(corpus, trainer.max_length)
+    shown = config.prompt.shots if config.model.kind == "causal" else 0
+    length = _length(corpus, trainer.max_length, shown)
     tokens = trainer.per_device_train_batch_size * length
     kept = 1 if trainer.gradient_checkpointing else size.layers
     activations = int(_ACTIVATION_BYTES * bytes_each * tokens * size.hidden * kept)
@@ -164,11 +165,11 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     return Estimate(memory, seconds, 4 * (size.parameters if whole else trained), trained)
 
 
-def _length(corpus: Corpus, limit: int | None) -> float:
-    """Tokens of a pair, prompt included, guessed from the longest half of the first pairs."""
+def _length(corpus: Corpus, limit: int | None, shown: int) -> float:
+    """Tokens of a pair, prompt with its examples included, guessed from the first pairs."""
     lengths = sorted(len(pair.source) + len(pair.target) for pair in corpus.longest_probe)
     typical = lengths[len(lengths) * 3 // 4] if lengths else 0
-    guess = typical / _CHARACTERS_PER_TOKEN + 16
+    guess = (typical / _CHARACTERS_PER_TOKEN + 16) * (1 + shown)
     return min(guess, limit) if limit else guess
 
 

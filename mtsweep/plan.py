@@ -19,6 +19,7 @@ from mtsweep import data, device
 from mtsweep.compose import Job
 from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, also
 from mtsweep.data.pairs import Corpus
+from mtsweep.data.shots import Shots, shots
 from mtsweep.errors import ConfigError, Problem, UserError
 from mtsweep.estimate import Estimate, corrected, estimate, kind
 from mtsweep.models import families
@@ -63,6 +64,8 @@ class Run:
     """Of runs with the same training: their trained weights may be taken over."""
     also: Mapping[str, Corpus] = field(default_factory=dict)
     """Further test sets by name; nothing of them is trained on."""
+    shots: Shots | None = None
+    """What its prompt shows as examples."""
 
     @property
     def label(self) -> str:
@@ -230,7 +233,8 @@ def identify(job: Job) -> Run:
     }
     if Path(located.name).is_dir():
         model["name"] = "local"
-    prompt = _prompt(config, family)
+    shown = shots(corpus, config.prompt, _limit(config, located))
+    prompt = _prompt(config, family, shown)
     pairs = {
         "languages": [config.data.source_lang, config.data.target_lang],
         "fingerprint": corpus.fingerprint,
@@ -256,6 +260,8 @@ def identify(job: Job) -> Run:
             name: [each.source_lang, each.target_lang, each.test_fingerprint]
             for name, each in further.items()
         }
+    if config.prompt.one_line and family == "causal":
+        scoring["one_line"] = True
     if config.evaluation.probes is not None:
         scoring["probes"] = list(config.evaluation.probes)
     base = {
@@ -265,6 +271,8 @@ def identify(job: Job) -> Run:
         "prompt": prompt,
         **scoring,
     }
+    if shown:
+        base["examples"] = shown.digest
     runs = Path(config.output_dir) / "runs"
     run_id, base_id = _digest({**training, **scoring}), _digest(base)
     return Run(
@@ -280,6 +288,7 @@ def identify(job: Job) -> Run:
         base_folder=RunFolder(runs / base_id),
         guess=guess,
         also=further,
+        shots=shown,
     )
 
 
@@ -348,10 +357,19 @@ def _trainer(trainer: TrainerConfig) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in _SHOWN_ONLY}
 
 
-def _prompt(config: RunConfig, family: families.Family) -> dict[str, Any] | None:
+def _prompt(
+    config: RunConfig, family: families.Family, shown: Shots | None
+) -> dict[str, Any] | None:
     if family != "causal":
         return None  # encoder-decoders take the bare text
-    return config.prompt.model_dump(mode="json", exclude={"name"})
+    told = config.prompt.identity()
+    return {**told, "limit": shown.limit} if shown else told
+
+
+def _limit(config: RunConfig, located: Located) -> int | None:
+    """Tokens that prompt and answer may have together."""
+    limits = (config.trainer.max_length, located.config.get("max_position_embeddings"))
+    return min((each for each in limits if isinstance(each, int)), default=None)
 
 
 def _digest(value: object) -> str:

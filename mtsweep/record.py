@@ -20,6 +20,9 @@ from mtsweep.scores import Score
 SCHEMA = 1
 """Version of ``record.json``; a record of another version is refused by name."""
 
+EXAMPLES = "examples.json"
+"""File of a run folder with the pairs that its prompt shows as examples."""
+
 State = Literal["waiting", "running", "interrupted", "failed", "finished"]
 
 
@@ -71,6 +74,8 @@ class Training(BaseModel):
     too_long: int
     """Training pairs left out because of ``trainer.max_length``."""
     trainable_parameters: int
+    fewer_examples: int = 0
+    """Training and dev texts with fewer examples before them than ``prompt.shots``."""
     adjusted: dict[str, int] = {}
     """Trainer fields that the run had to change by itself, and what it changed them to."""
 

@@ -58,7 +58,11 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
             scores=scored.scores,
             base_scores=base_record.scores,
             degeneration=scored.degeneration,
-            data={**_data(run), "too_long": training.too_long},
+            data={
+                **_data(run),
+                **_examples(run, scored, training.fewer_examples),
+                "too_long": training.too_long,
+            },
             cost=_cost(
                 base,
                 scored,
@@ -117,7 +121,7 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         scores=scored.scores,
         base_scores=scored.scores,
         degeneration=scored.degeneration,
-        data=_data(run),
+        data={**_data(run), **_examples(run, scored)},
         cost=_cost(base, scored, 0.0, 0, 0),
         environment=_environment(base, tracker),
         base_id=run.base_id,
@@ -173,6 +177,19 @@ def _data(run: Run) -> dict[str, Any]:
         "leaks": [dataclasses.asdict(leak) for leak in corpus.leaks[:_LISTED]],
         **({"also": _also(run)} if run.also else {}),
     }
+
+
+def _examples(run: Run, scored: Assessment, fewer: int | None = None) -> dict[str, Any]:
+    """What the prompt showed; in a run that trained also how many texts it showed fewer."""
+    if run.shots is None:
+        return {}
+    told = {
+        "shots": run.shots.count,
+        "choice": run.shots.choice,
+        "pool": len(run.shots.pairs),
+        "fewer_in_test": scored.fewer_examples,
+    }
+    return {"examples": told if fewer is None else {**told, "fewer_in_training": fewer}}
 
 
 def _also(run: Run) -> dict[str, dict[str, int]]:

@@ -110,7 +110,7 @@ def _train(
     adjusted = run.folder.adjusted()
     trainer = run.config.trainer.model_copy(update=adjusted)
     data = run.config.data
-    codec = base.codec((data.source_lang, data.target_lang), run.config.prompt)
+    codec = base.codec((data.source_lang, data.target_lang), run.config.prompt, run.shots)
     listener = _Listener(run, tracker, watch)
     if frozen := run.config.model.freeze:
         listener.say(f"{', '.join(frozen)} frozen; trains {_trained_share(model)}")
@@ -126,6 +126,7 @@ def _train(
             seconds=fitted.seconds,
             steps=fitted.steps,
             too_long=fitted.too_long,
+            fewer_examples=fitted.fewer_examples,
             trainable_parameters=fitted.trainable_parameters,
             adjusted=adjusted,
         )

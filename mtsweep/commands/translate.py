@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from mtsweep.errors import UserError
 
 if TYPE_CHECKING:
     from mtsweep.config import RunConfig
+    from mtsweep.data.shots import Shots
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class _Chosen:
     config: RunConfig
     trained: Path | None
     known: tuple[tuple[str, str], ...]
+    shots: Shots | None = None
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -103,17 +105,18 @@ def _chosen(given: argparse.Namespace) -> _Chosen:
     else:
         folder, record = resolve.find(given.run, given.output_dir)
         rows = folder.predictions("test")
+        config = resolve.configuration(folder)
         chosen = _Chosen(
             folder.id,
-            resolve.configuration(folder),
+            config,
             resolve.weights(folder, record),
             tuple((row["source"], row["reference"]) for row in rows),
+            resolve.examples(folder, config),
         )
     asked = {"num_beams": given.beam, "batch_size": given.batch}
     changed = {key: value for key, value in asked.items() if value is not None}
     decoding = chosen.config.decoding.model_copy(update=changed)
-    config = chosen.config.model_copy(update={"decoding": decoding})
-    return _Chosen(chosen.name, config, chosen.trained, chosen.known)
+    return replace(chosen, config=chosen.config.model_copy(update={"decoding": decoding}))
 
 
 @contextlib.contextmanager
@@ -146,7 +149,7 @@ def _open(chosen: _Chosen) -> Iterator[Any]:
     try:
         for logger in loud:
             logger.setLevel(logging.ERROR)
-        with opened(chosen.config, chosen.trained, chosen.known) as translator:
+        with opened(chosen.config, chosen.trained, chosen.known, chosen.shots) as translator:
             yield translator
     finally:
         for logger, level in zip(loud, levels, strict=True):

@@ -84,7 +84,7 @@ def _metrics(everything: Sequence[Setting], wanted: str | None) -> list[str]:
 
 
 def _row(setting: Setting, label: str, axes: Sequence[str], scores: dict[str, Estimate]) -> Row:
-    config = dict(grouping.flat(setting.record.config))
+    config = dict(grouping.flat(grouping.configuration(setting.record)))
     costs = [record.cost.model_dump() for _, record in setting.members]
     return Row(
         key=setting.key,

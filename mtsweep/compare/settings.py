@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mtsweep.config import completed
 from mtsweep.record import Record, RunFolder
 
 Found = tuple[RunFolder, Record]
@@ -50,13 +51,18 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield key, value
 
 
+def configuration(record: Record) -> dict[str, Any]:
+    """Of a run, as this version would have written it."""
+    return completed(record.config)
+
+
 def settings(found: Sequence[Found]) -> list[Setting]:
     """Group runs by everything but the seed, in the order they come; base rows stand first."""
     grouped: dict[str, list[Found]] = {}
     for folder, record in found:
         data = record.data
         content = [data.get("fingerprint"), data.get("test_fingerprint"), _precision(record)]
-        same = [record.kind, dict(flat(record.config)), content]
+        same = [record.kind, dict(flat(configuration(record))), content]
         name = record.id if record.kind == "base" else json.dumps(same, sort_keys=True, default=str)
         grouped.setdefault(name, []).append((folder, record))
     made = [
@@ -71,7 +77,7 @@ def axes(runs: Sequence[Setting]) -> dict[str, tuple[str, ...]]:
 
     A group's name stands for what its option sets (``lora`` for ``lora=lora,dora``).
     """
-    configs = [dict(flat(run.record.config)) for run in runs]
+    configs = [dict(flat(configuration(run.record))) for run in runs]
     keys = list(dict.fromkeys(key for config in configs for key in config))
     columns = {key: [_text(config.get(key)) for config in configs] for key in keys}
     differ = [key for key in keys if len(set(columns[key])) > 1]
@@ -96,7 +102,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
 
 def label(setting: Setting, names: Sequence[str], *, several_models: bool) -> str:
     """What a setting is called: its values of the axes."""
-    config = dict(flat(setting.record.config))
+    config = dict(flat(configuration(setting.record)))
     model = str(config.get("model.name", "")).rpartition("/")[2]
     if setting.base:
         return f"base {model}" if several_models else "base"
@@ -115,7 +121,7 @@ def _short(value: Any) -> str:  # noqa: ANN401
 def traits(setting: Setting) -> dict[str, str]:
     """What must be equal for two rows to be ranked together, by the words for it."""
     record = setting.record
-    config = record.config
+    config = configuration(record)
     batch = [{**_trainer(config), **record.adjusted}.get(key.partition(".")[2]) for key in _BATCH]
     told = {
         "test set": str(record.data.get("test_fingerprint")),

@@ -6,7 +6,7 @@ everything that is wrong with them. One module a section; nothing heavy is impor
 
 from mtsweep.config.also import also
 from mtsweep.config.data import DataConfig
-from mtsweep.config.keys import is_key, known_keys, unknown
+from mtsweep.config.keys import completed, is_key, known_keys, unknown
 from mtsweep.config.lora import LoraConfig
 from mtsweep.config.model import ModelConfig
 from mtsweep.config.prompt import PromptConfig
@@ -35,6 +35,7 @@ __all__ = [
     "TrackingConfig",
     "TrainerConfig",
     "also",
+    "completed",
     "is_key",
     "known_keys",
     "unknown",

@@ -47,6 +47,7 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "model.freeze", "a decoder-only model has no encoder; use layers:N (the first N)"
     yield from ((f"data.{key}", complaint) for key, complaint in data_checks(config.data))
     yield from _also_checks(config)
+    yield from _prompt_checks(config)
 
 
 def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
@@ -67,6 +68,18 @@ def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
         yield "form", "conversations can be read, but nothing trains on them yet; use form=pairs"
     if data.dev_file and not data.test_file:
         yield "test_file", "a dev file without a test file: give data.test_file as well"
+
+
+def _prompt_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
+    if not config.prompt.shots:
+        return
+    if config.model.kind == "seq2seq":
+        yield (
+            "prompt.shots",
+            "an encoder-decoder takes the bare text, without examples; use prompt=brief",
+        )
+    if config.data.is_chat:
+        yield "prompt.shots", "conversations cannot be shown as examples; use prompt.shots=0"
 
 
 def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:

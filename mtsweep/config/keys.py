@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import GenericAlias, UnionType
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -44,6 +44,25 @@ def _members(annotation: object) -> Iterator[type]:
     for each in get_args(annotation) if isinstance(annotation, UnionType) else [annotation]:
         if isinstance(each, type) and not isinstance(each, GenericAlias):
             yield each
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded configuration with the defaults of fields that were not there at its time."""
+    told = dict(config)
+    for name, field in RunConfig.model_fields.items():
+        sections = [each for each in _members(field.annotation) if issubclass(each, BaseModel)]
+        if sections and isinstance(told.get(name), Mapping):
+            fields = sections[0].model_fields.items()
+            defaults = {key: _plain(each.default) for key, each in fields if not each.is_required()}
+            told[name] = {**defaults, **told[name]}
+    return told
+
+
+def _plain(value: object) -> object:
+    """A default as JSON has it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return list(value) if isinstance(value, tuple) else value
 
 
 def unknown(key: str, known: list[str] | None = None) -> str:

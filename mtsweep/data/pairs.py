@@ -130,12 +130,12 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the rows that are used, order included: equal content, equal print."""
-        return _digest(self.train, self.dev, self.test)
+        return digest(self.train, self.dev, self.test)
 
     @property
     def test_fingerprint(self) -> str:
         """SHA-256 over the test rows alone."""
-        return _digest(self.test)
+        return digest(self.test)
 
 
 def fold(text: str) -> str:
@@ -143,16 +143,17 @@ def fold(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _digest(*parts: Iterable[Pair]) -> str:
-    digest = hashlib.sha256()
+def digest(*parts: Iterable[Pair]) -> str:
+    """SHA-256 over everything of pairs that training can see, order included."""
+    made = hashlib.sha256()
     for part in parts:
         for pair in part:
             for text in _content(pair):
                 encoded = text.encode()
-                digest.update(len(encoded).to_bytes(8, "big"))
-                digest.update(encoded)
-        digest.update(b"\xff")
-    return digest.hexdigest()
+                made.update(len(encoded).to_bytes(8, "big"))
+                made.update(encoded)
+        made.update(b"\xff")
+    return made.hexdigest()
 
 
 def _content(pair: Pair) -> Iterator[str]:

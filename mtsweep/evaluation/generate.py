@@ -28,7 +28,8 @@ class Hypothesis:
 
     text: str
     stopped: bool
-    """Whether it ended with the end token, rather than at the limit."""
+    """Whether it ended with the end token (with ``prompt.one_line``: its line), rather than at the
+    limit."""
     tokens: int
     """Generated tokens, end token included."""
 
@@ -214,11 +215,15 @@ def _generation_config(
 def _ends(config: GenerationConfig, codec: Codec) -> list[int]:
     own = config.eos_token_id
     listed = own if isinstance(own, list) else [] if own is None else [own]
-    return list(dict.fromkeys([codec.end, *listed]))
+    return list(dict.fromkeys([codec.end, *listed, *codec.breaks]))
 
 
 def _hypothesis(ids: list[int], codec: Codec, config: GenerationConfig) -> Hypothesis:
     ends: Any = config.eos_token_id
     stop = next((place for place, token in enumerate(ids) if token in ends), None)
     kept = ids if stop is None else ids[:stop]
+    if stop is not None and ids[stop] in codec.breaks:
+        # The token may have the end of the answer before its line break.
+        text = codec.decode(ids[: stop + 1], strip=False).partition("\n")[0].strip()
+        return Hypothesis(text, True, stop + 1)
     return Hypothesis(codec.decode(kept), stop is not None, len(kept) + (stop is not None))

@@ -6,16 +6,27 @@ tokens written out in a text (``<|im_end|>``) stay text: they are split like any
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import PromptConfig
+from mtsweep.data.pairs import Pair
 from mtsweep.data.prompts import render
+from mtsweep.data.shots import Shots
 from mtsweep.errors import UserError
 from mtsweep.models.families import Family, language_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_ANSWER, _SPARE = 2, 16
+"""Room that examples leave for an answer: times the tokens of the text, and some more."""
+FEWER = (
+    "have fewer examples before them than prompt.shots: more do not fit into trainer.max_length "
+    "(or the model's context) with the text and an answer"
+)
+"""What is said of texts, behind their number."""
 _MANY_TO_MANY = {"nllb", "m2m100", "mbart50"}
 """Families that are told source and target language by a token each."""
 
@@ -29,11 +40,15 @@ class Codec:
         family: Family,
         languages: tuple[str, str],
         prompt: PromptConfig,
+        shots: Shots | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.family: Family = family
         self.languages = languages
         self.prompt = prompt
+        self.shots = shots if family == "causal" else None
+        self.shown: dict[str, int] = {}
+        """Text to the examples that stand before it, of those encoded so far."""
         self.forced_bos: int | None = None
         """Token that the decoder must begin with: the target language of a many-to-many model."""
         self._prefix = ""
@@ -92,18 +107,56 @@ class Codec:
             # Tokenizers of these families add language codes and the end token themselves.
             said = self._prefix + self._harmless(text)
             return list(self._spoken()(said, split_special_tokens=True)["input_ids"])
-        request = render(self.prompt, *self.languages, text)
+        if self.shots is None:
+            return self._request(text, ())
+        examples = self.shots.of(text, self.languages)
+        ids, limit = self._request(text, examples), self.shots.limit
+        if limit is not None:
+            room = limit - _ANSWER * len(self._encode_target(text)) - _SPARE
+            while examples and len(ids) > room:
+                examples = examples[1:]  # the farthest stands first
+                ids = self._request(text, examples)
+        self.shown[text] = len(examples)
+        return ids
+
+    def _request(self, text: str, examples: Sequence[Pair]) -> list[int]:
+        """The prompt for a text, with examples before it in the same form."""
+        asked = [render(self.prompt, *self.languages, pair.source) for pair in examples]
+        answers = [pair.target for pair in examples]
+        asked.append(render(self.prompt, *self.languages, text))
         if self.prompt.chat:
+            turns = [{"role": "user", "content": asked[0]}]
+            for answer, request in zip(answers, asked[1:], strict=True):
+                turns.append({"role": "assistant", "content": answer})
+                turns.append({"role": "user", "content": request})
             encoded: Any = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": request}],
+                turns,
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,
                 sanitize_control_tokens=True,
             )
             return list(encoded["input_ids"])
-        ids = list(self.tokenizer(request, split_special_tokens=True)["input_ids"])
+        before = "".join(
+            f"{request} {answer}\n\n" for request, answer in zip(asked, answers, strict=False)
+        )
+        ids = list(self.tokenizer(before + asked[-1], split_special_tokens=True)["input_ids"])
         return ids[:-1] if ids[-1] == self.end else ids
+
+    def fewer(self, texts: Sequence[str]) -> int:
+        """How many of some texts have fewer examples before them than were asked for."""
+        if self.shots is None:
+            return 0
+        for text in texts:
+            self.source_ids(text)
+        return sum(self.shown[text] < self.shots.count for text in texts)
+
+    @cached_property
+    def breaks(self) -> tuple[int, ...]:
+        """Tokens with a line break in them, where an answer ends with its first line."""
+        if self.family != "causal" or not self.prompt.one_line:
+            return ()
+        return _with_line_breaks(self.tokenizer)
 
     def _encode_target(self, text: str) -> list[int]:
         if self.family != "causal":
@@ -143,9 +196,16 @@ class Codec:
             )
         return end
 
-    def decode(self, ids: list[int]) -> str:
-        """Generated ids (up to the end token) to text."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+    def decode(self, ids: list[int], *, strip: bool = True) -> str:
+        """Generated ids (up to the end token) to text, without white space around it."""
+        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return text.strip() if strip else text
+
+
+@lru_cache(maxsize=4)
+def _with_line_breaks(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    return tuple(token for token, text in enumerate(texts) if "\n" in text)
 
 
 def _is_marian_code(token: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtsweep import device
 from mtsweep.config import LoraConfig, ModelConfig, PromptConfig
+from mtsweep.data.shots import Shots
 from mtsweep.errors import RunFailedError
 from mtsweep.models import smollm2, tiny
 from mtsweep.models.codec import Codec
@@ -39,11 +40,13 @@ class Base:
         self.digest = self.digest or now
         return now == self.digest
 
-    def codec(self, languages: tuple[str, str], prompt: PromptConfig) -> Codec:
+    def codec(
+        self, languages: tuple[str, str], prompt: PromptConfig, shots: Shots | None = None
+    ) -> Codec:
         """The codec of a language pair and prompt; one of each, so no text is encoded twice."""
-        key = (languages, prompt)
+        key = (languages, prompt, shots and shots.digest)
         if key not in self.codecs:
-            self.codecs[key] = Codec(self.tokenizer, self.family, languages, prompt)
+            self.codecs[key] = Codec(self.tokenizer, self.family, languages, prompt, shots)
         return self.codecs[key]
 
 

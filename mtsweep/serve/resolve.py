@@ -9,8 +9,9 @@ import yaml
 from mtsweep.compare.gather import gather
 from mtsweep.compose import compose
 from mtsweep.config import RunConfig, validate
+from mtsweep.data.shots import Shots, from_json
 from mtsweep.errors import UserError
-from mtsweep.record import Record, RunFolder
+from mtsweep.record import EXAMPLES, Record, RunFolder
 
 BEST = "best"
 
@@ -86,6 +87,21 @@ def configuration(folder: RunFolder) -> RunConfig:
         told = "; ".join(f"{problem.key}: {problem.complaint}" for problem in config)
         raise UserError(f"{path}: not as this version writes it ({told})")
     return config
+
+
+def examples(folder: RunFolder, config: RunConfig) -> Shots | None:
+    """What a run's prompt shows as examples, as the run kept it.
+
+    Raises:
+        UserError: if it shows some, and they are gone.
+    """
+    if not config.prompt.shots:
+        return None
+    path = folder.path / EXAMPLES
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: the examples of the run's prompt are gone ({error})") from error
 
 
 def untouched() -> RunConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtsweep.config import DecodingConfig, RunConfig
+from mtsweep.data.shots import Shots
 from mtsweep.errors import UserError
 from mtsweep.evaluation.generate import Hypothesis, generate, within_memory
 from mtsweep.models import families
@@ -30,6 +31,7 @@ class Translator:
         config: Of the run: its languages, prompt and decoding.
         known: Sources and references of its test set, which tell how much longer than a source a
             translation gets.
+        shots: What its prompt shows as examples.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Translator:
         model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
         config: RunConfig,
         known: Sequence[tuple[str, str]] = (),
+        shots: Shots | None = None,
     ) -> None:
         self._base, self._model, self._config = base, model, config
+        self._shots = shots
         self.decoding: DecodingConfig = config.decoding
         self._longer = _longer(self._codec(), known[:_KNOWN])
 
@@ -54,7 +58,8 @@ class Translator:
         # Of its own: the base's would keep every text of a large file.
         data = self._config.data
         languages = (data.source_lang, data.target_lang)
-        return Codec(self._base.tokenizer, self._base.family, languages, self._config.prompt)
+        prompt = self._config.prompt
+        return Codec(self._base.tokenizer, self._base.family, languages, prompt, self._shots)
 
     def _translated(self, texts: Sequence[str], decoding: DecodingConfig) -> list[Hypothesis]:
         """The batches that ``generate`` would make of all texts, each with a limit of its own."""
@@ -101,7 +106,10 @@ def _longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:
 
 @contextmanager
 def opened(
-    config: RunConfig, trained: Path | None, known: Sequence[tuple[str, str]] = ()
+    config: RunConfig,
+    trained: Path | None,
+    known: Sequence[tuple[str, str]] = (),
+    shots: Shots | None = None,
 ) -> Iterator[Translator]:
     """The model of a run, loaded as the run loaded it.
 
@@ -109,14 +117,15 @@ def opened(
         config: Of the run; decoding may be another.
         trained: What was trained; ``None`` is the untouched model.
         known: Sources and references that tell how long translations get.
+        shots: What its prompt shows as examples.
     """
     located = locate(config.model)
     family = families.recognise(located.config, located.tokenizer_config)
     base = load(config.model, config.lora, located, family, lambda _: None)
     if trained is None:
-        yield Translator(base, base.model, config, known)
+        yield Translator(base, base.model, config, known, shots)
         return
     with adapted(base, config.lora, config.seed, trained) as model:
         model.eval()
         with merged(model):
-            yield Translator(base, model, config, known)
+            yield Translator(base, model, config, known, shots)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import TrainerConfig
 from mtsweep.data.pairs import Corpus, Pair
-from mtsweep.models.codec import Codec
+from mtsweep.models.codec import FEWER, Codec
 from mtsweep.models.families import Family
 from mtsweep.training import checkpoints, examples, preflight, settings
 from mtsweep.training.callbacks import Listener, Report
@@ -42,6 +42,8 @@ class Fitted:
     too_long: int
     """Training pairs left out because of ``trainer.max_length``."""
     trainable_parameters: int
+    fewer_examples: int = 0
+    """Training and dev texts with fewer examples before them than were asked for."""
 
 
 def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configuration
@@ -72,6 +74,9 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
     encode = examples.causal if causal else examples.seq2seq
     train, too_long = encode(corpus.train, codec, trainer.max_length)
     dev, _ = encode(corpus.dev, codec, trainer.max_length)
+    fewer = codec.fewer([pair.source for pair in (*corpus.train, *corpus.dev)])
+    if fewer:
+        listener.say(f"{fewer} training and dev texts {FEWER}")
     if not causal and trainer.gradient_checkpointing:
         model.enable_input_require_grads()
     hf = _trainer(model, codec, trainer, seed, folder, (train, dev))
@@ -91,7 +96,7 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
         trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
         _clean(model, hf, trainer)
     seconds = earlier + time.monotonic() - began
-    return Fitted(seconds, state.global_step, too_long, trainable)
+    return Fitted(seconds, state.global_step, too_long, trainable, fewer)
 
 
 def trainer_class(family: Family) -> type[Any]:
