@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mtsweep import device, interruption
 from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
+from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import Codec
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class Hypothesis:
     """Generated tokens, end token included."""
 
 
-def max_new_tokens(decoding: DecodingConfig, probe: Sequence[Pair], codec: Codec) -> int:
+def max_new_tokens(
+    decoding: DecodingConfig, probe: Sequence[Pair], codec: Codec | ChatCodec
+) -> int:
     """The limit of generated tokens: as configured, or 1.25 times the longest target known + 4."""
     if decoding.max_new_tokens is not None:
         return decoding.max_new_tokens
@@ -44,8 +47,8 @@ def max_new_tokens(decoding: DecodingConfig, probe: Sequence[Pair], codec: Codec
 
 def generate(
     model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
-    codec: Codec,
-    sources: Sequence[str],
+    codec: Codec | ChatCodec,
+    sources: Sequence[Any],
     decoding: DecodingConfig,
     limit: int,
     advance: Callable[[int], None] = lambda _: None,
@@ -54,8 +57,8 @@ def generate(
 
     Args:
         model: In evaluation mode, on its device.
-        codec: Of the model and language pair.
-        sources: Texts, in any order.
+        codec: Of the model and language pair, or of conversations.
+        sources: Texts, in any order; histories of a conversation.
         decoding: Beams and batch size.
         limit: Generated tokens at most (:func:`max_new_tokens`).
         advance: Called with the number of texts done.
@@ -63,7 +66,7 @@ def generate(
     Returns:
         One hypothesis per source, in the order of ``sources``.
     """
-    config = _generation_config(model, codec, decoding, limit)
+    config = generation_config(model, codec, decoding, limit)
     causal = codec.family == "causal"
     search = _greedy if causal and decoding.num_beams == 1 else partial(_search, causal=causal)
     order = sorted(
@@ -185,9 +188,9 @@ def _half_done(start: int, ends: torch.Tensor) -> Callable[[torch.Tensor, object
     return stop
 
 
-def _generation_config(
+def generation_config(
     model: Any,  # noqa: ANN401
-    codec: Codec,
+    codec: Codec | ChatCodec,
     decoding: DecodingConfig,
     limit: int,
 ) -> GenerationConfig:
@@ -212,13 +215,13 @@ def _generation_config(
     return config
 
 
-def _ends(config: GenerationConfig, codec: Codec) -> list[int]:
+def _ends(config: GenerationConfig, codec: Codec | ChatCodec) -> list[int]:
     own = config.eos_token_id
     listed = own if isinstance(own, list) else [] if own is None else [own]
     return list(dict.fromkeys([codec.end, *listed, *codec.breaks]))
 
 
-def _hypothesis(ids: list[int], codec: Codec, config: GenerationConfig) -> Hypothesis:
+def _hypothesis(ids: list[int], codec: Codec | ChatCodec, config: GenerationConfig) -> Hypothesis:
     ends: Any = config.eos_token_id
     stop = next((place for place, token in enumerate(ids) if token in ends), None)
     kept = ids if stop is None else ids[:stop]

@@ -15,6 +15,7 @@ from mtsweep.data.pairs import Pair
 from mtsweep.data.prompts import render
 from mtsweep.data.shots import Shots
 from mtsweep.errors import UserError
+from mtsweep.models.chat import DATE
 from mtsweep.models.families import Family, language_code
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Codec:
                 tokenize=True,
                 return_dict=True,
                 sanitize_control_tokens=True,
+                date_string=DATE,
             )
             return list(encoded["input_ids"])
         before = "".join(

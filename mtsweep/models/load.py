@@ -12,6 +12,7 @@ from mtsweep.config import LoraConfig, ModelConfig, PromptConfig
 from mtsweep.data.shots import Shots
 from mtsweep.errors import RunFailedError
 from mtsweep.models import smollm2, tiny
+from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import Codec
 from mtsweep.models.families import Family
 from mtsweep.models.locate import Located
@@ -30,6 +31,7 @@ class Base:
     codecs: dict[tuple[Any, ...], Codec] = field(default_factory=dict)
     digest: str | None = None
     """Of the weights, once somebody wanted to know."""
+    _chat: ChatCodec | None = None
 
     def unchanged(self) -> bool:
         """Whether every weight is, bit by bit, what it was when this was asked for the first time.
@@ -48,6 +50,15 @@ class Base:
         if key not in self.codecs:
             self.codecs[key] = Codec(self.tokenizer, self.family, languages, prompt, shots)
         return self.codecs[key]
+
+    def chat_codec(self) -> ChatCodec:
+        """The codec of conversations.
+
+        Raises:
+            UserError: if the model has no chat template.
+        """
+        self._chat = self._chat or ChatCodec(self.tokenizer)
+        return self._chat
 
 
 def load(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mtsweep.data.pairs import Pair
+from mtsweep.data.pairs import Conversation, Pair
 from mtsweep.errors import RunFailedError
+from mtsweep.models.chat import ChatCodec, Spoken
 from mtsweep.models.codec import Codec
 
 if TYPE_CHECKING:
@@ -43,6 +44,32 @@ def seq2seq(pairs: Iterable[Pair], codec: Codec, max_length: int | None) -> tupl
         for pair in pairs
     ]
     return _kept(rows, max_length)
+
+
+def chat(
+    conversations: Iterable[Pair], codec: ChatCodec, max_length: int | None
+) -> tuple[Dataset, int]:
+    """Whole conversations; the loss sees every answer and its end token, and nothing else.
+
+    Returns:
+        Columns ``input_ids`` and ``labels`` (each ``tokens``), and the number of rows left out
+        because they are longer than ``max_length``.
+    """
+    rows = [
+        row(spoken)
+        for each in conversations
+        if isinstance(each, Conversation)
+        for spoken in codec.spoken(each.messages)
+    ]
+    return _kept(rows, max_length)
+
+
+def row(spoken: Spoken) -> dict[str, list[int]]:
+    """A conversation as a training example."""
+    labels = [IGNORED] * len(spoken.ids)
+    for start, end in spoken.answers:
+        labels[start:end] = spoken.ids[start:end]
+    return {"input_ids": list(spoken.ids), "labels": labels}
 
 
 def _kept(rows: list[dict[str, list[int]]], max_length: int | None) -> tuple[Dataset, int]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import TrainerConfig
-from mtsweep.data.pairs import Corpus, Pair
+from mtsweep.data.pairs import Conversation, Corpus, Pair
+from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import FEWER, Codec
 from mtsweep.models.families import Family
 from mtsweep.training import checkpoints, examples, preflight, settings
@@ -21,6 +22,7 @@ from mtsweep.training.compact import compact_head
 from mtsweep.training.order import steady, token_mean
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import Trainer, TrainerCallback
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class Fitted:
 
 def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configuration
     model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
-    codec: Codec,
+    codec: Codec | ChatCodec,
     corpus: Corpus,
     trainer: TrainerConfig,
     seed: int,
@@ -59,7 +61,7 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
 
     Args:
         model: On its device.
-        codec: Of the model and language pair.
+        codec: Of the model and language pair, or of conversations.
         corpus: Its training and dev pairs are used.
         trainer: As configured.
         seed: Of data order and dropout.
@@ -70,17 +72,16 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
         RunFailedError: if the preflight finds a fault, or the loss is not finite.
         Interrupted: behind a checkpoint, if somebody asked to stop.
     """
-    causal = codec.family == "causal"
-    encode = examples.causal if causal else examples.seq2seq
-    train, too_long = encode(corpus.train, codec, trainer.max_length)
-    dev, _ = encode(corpus.dev, codec, trainer.max_length)
-    fewer = codec.fewer([pair.source for pair in (*corpus.train, *corpus.dev)])
+    train, too_long = _encoded(corpus.train, codec, trainer.max_length)
+    dev, _ = _encoded(corpus.dev, codec, trainer.max_length)
+    texts = [pair.source for pair in (*corpus.train, *corpus.dev)]
+    fewer = codec.fewer(texts) if isinstance(codec, Codec) else 0
     if fewer:
         listener.say(f"{fewer} training and dev texts {FEWER}")
-    if not causal and trainer.gradient_checkpointing:
+    if codec.family != "causal" and trainer.gradient_checkpointing:
         model.enable_input_require_grads()
     hf = _trainer(model, codec, trainer, seed, folder, (train, dev))
-    log.info("%s", _preflight(corpus.train, codec, trainer, hf.data_collator, encode))
+    log.info("%s", _preflight(corpus.train, codec, trainer, hf.data_collator))
     start, broken = checkpoints.latest(folder)
     for told in broken:
         listener.say(told)
@@ -110,9 +111,19 @@ def trainer_class(family: Family) -> type[Any]:
     return Seq2SeqTrainer
 
 
+def _encoded(
+    pairs: Iterable[Pair], codec: Codec | ChatCodec, max_length: int | None
+) -> tuple[Dataset, int]:
+    """Token ids in the trainer's columns, and the number of examples that are too long."""
+    if isinstance(codec, ChatCodec):
+        return examples.chat(pairs, codec, max_length)
+    encode = examples.causal if codec.family == "causal" else examples.seq2seq
+    return encode(pairs, codec, max_length)
+
+
 def _trainer(  # noqa: PLR0913
     model: Any,  # noqa: ANN401
-    codec: Codec,
+    codec: Codec | ChatCodec,
     trainer: TrainerConfig,
     seed: int,
     folder: Path,
@@ -146,11 +157,12 @@ def _trainer(  # noqa: PLR0913
 
 def _preflight(
     pairs: tuple[Pair, ...],
-    codec: Codec,
+    codec: Codec | ChatCodec,
     trainer: TrainerConfig,
     collate: Callable[[Any], Any],
-    encode: Callable[..., tuple[Any, int]],
 ) -> str:
+    if isinstance(codec, ChatCodec):
+        return _preflight_chat(pairs, codec, trainer, collate)
     chosen: list[Pair] = []
     for pair in pairs:
         lengths = len(codec.source_ids(pair.source)), len(codec.target_ids(pair.target))
@@ -159,8 +171,27 @@ def _preflight(
             chosen.append(pair)
         if len(chosen) == _CHECKED:
             break
-    rows = [dict(row) for row in encode(chosen, codec, None)[0]]
+    rows = [dict(row) for row in _encoded(chosen, codec, None)[0]]
     return preflight.check(chosen, rows, collate, codec)
+
+
+def _preflight_chat(
+    pairs: tuple[Pair, ...],
+    codec: ChatCodec,
+    trainer: TrainerConfig,
+    collate: Callable[[Any], Any],
+) -> str:
+    chosen: list[Conversation] = []
+    rows: list[Any] = []
+    for each in pairs:
+        spoken = codec.spoken(each.messages) if isinstance(each, Conversation) else []
+        fits = all(len(part.ids) <= (trainer.max_length or len(part.ids)) for part in spoken)
+        if isinstance(each, Conversation) and fits:
+            chosen.append(each)
+            rows.extend(examples.row(part) for part in spoken)
+        if len(chosen) == _CHECKED:
+            break
+    return preflight.check_chat(chosen, rows, collate, codec) if chosen else "preflight: no example"
 
 
 def _replace_callbacks(hf: Trainer, *ours: TrainerCallback) -> None:

@@ -9,11 +9,11 @@ from mtsweep import interruption
 from mtsweep.config import DecodingConfig, LoraConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.evaluation.generate import (
-    _generation_config,
     _greedy,
     _hypothesis,
     _search,
     generate,
+    generation_config,
     max_new_tokens,
 )
 from mtsweep.models.adapters import adapted, merged
@@ -103,7 +103,7 @@ def test_texts_that_are_done_leave_the_batch_and_change_nothing_for_the_others()
         padding_side="left",
         return_tensors="pt",
     )
-    config = _generation_config(base.model, codec, GREEDY, 20)
+    config = generation_config(base.model, codec, GREEDY, 20)
     # A model that knows nothing rarely stops; with every ninth token as an end it does, here and
     # there, and some texts reach the limit.
     config.eos_token_id = list(range(0, 2048, 9))
