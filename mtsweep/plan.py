@@ -218,7 +218,7 @@ def identify(job: Job) -> Run:
     corpus = data.load(config.data)
     located = locate(config.model)
     family = families.recognise(located.config, located.tokenizer_config)
-    _check_fit(config, located, family)
+    check_fit(config, located, family)
     guess = estimate(config, located.config, corpus)
     if guess.trained <= 0:
         raise UserError(
@@ -233,7 +233,7 @@ def identify(job: Job) -> Run:
     }
     if Path(located.name).is_dir():
         model["name"] = "local"
-    shown = shots(corpus, config.prompt, _limit(config, located))
+    shown = shots(corpus, config.prompt, room(config, located))
     prompt = _prompt(config, family, shown)
     pairs = {
         "languages": [config.data.source_lang, config.data.target_lang],
@@ -304,7 +304,12 @@ def _also(config: RunConfig) -> dict[str, Corpus]:
     return found
 
 
-def _check_fit(config: RunConfig, located: Located, family: families.Family) -> None:
+def check_fit(config: RunConfig, located: Located, family: families.Family) -> None:
+    """Say whether a model is of the kind that is configured, and knows the languages.
+
+    Raises:
+        UserError: naming the key, if not.
+    """
     kind = "causal" if family == "causal" else "seq2seq"
     if kind != config.model.kind:
         raise UserError(
@@ -366,7 +371,7 @@ def _prompt(
     return {**told, "limit": shown.limit} if shown else told
 
 
-def _limit(config: RunConfig, located: Located) -> int | None:
+def room(config: RunConfig, located: Located) -> int | None:
     """Tokens that prompt and answer may have together."""
     limits = (config.trainer.max_length, located.config.get("max_position_embeddings"))
     return min((each for each in limits if isinstance(each, int)), default=None)

@@ -33,6 +33,7 @@ GIVEN = {
     ("data", "combined"): ["data.mix=[{source: phrasebook}]"],
     ("data", "synthetic"): ["data.synthetic_file=pairs.jsonl"],
     ("synthesis", "local"): ["synthesis.model=some-model"],
+    ("synthesis", "translate"): ["synthesis.run=best"],
 }
 """What the options with ``???`` in them must be given."""
 

@@ -15,7 +15,9 @@ _EVERY = 15.0
 _HELP = """\
 usage: python -m mtsweep synthesize data=... synthesis=TEACHER [synthesis.key=value ...]
 
-teachers: apertium (installed program), groq, openai, local (any OpenAI-compatible server)
+teachers: groq, openai, local (any OpenAI-compatible server) write new pairs; apertium (a program)
+and translate (a finished run: synthesis.run=ID or best; null: the command's model) translate the
+training texts, the rest that data.size leaves, or synthesis.text_file, forward or backward
   synthesis.pairs=1000          pairs wanted after filtering
   synthesis.dry_run=true        print the first prompts and the estimate, ask nobody
   synthesis.budget_tokens=N     stop there; also synthesis.budget_usd

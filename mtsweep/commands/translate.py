@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -137,23 +136,12 @@ def _lines(given: argparse.Namespace) -> Iterator[Iterator[str]]:
 @contextlib.contextmanager
 def _open(chosen: _Chosen) -> Iterator[Any]:
     """The translator, with libraries' remarks kept off the terminal."""
-    from mtsweep.serve.translator import opened
+    from mtsweep.serve.translator import opened, quiet
 
     data = chosen.config.data
     _say(f"{chosen.name}: {chosen.config.model.name}, {data.source_lang} to {data.target_lang}")
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    loud = [logging.getLogger(name) for name in ("transformers", "peft", "bitsandbytes")]
-    levels = [logger.level for logger in loud]
-    try:
-        for logger in loud:
-            logger.setLevel(logging.ERROR)
-        with opened(chosen.config, chosen.trained, chosen.known, chosen.shots) as translator:
-            yield translator
-    finally:
-        for logger, level in zip(loud, levels, strict=True):
-            logger.setLevel(level)
+    with quiet(), opened(chosen.config, chosen.trained, chosen.known, chosen.shots) as translator:
+        yield translator
 
 
 def _to_output(chosen: _Chosen, lines: Iterator[str]) -> tuple[int, int]:

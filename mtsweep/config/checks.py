@@ -31,6 +31,7 @@ _EXAMPLES = {
     "data.package": "django",
     "data.dataset": "owner/name",
     "data.synthetic_file": "synthetic/NAME",
+    "synthesis.run": "best (a finished run), or null for the command's own model, untouched",
     "data.mix": "'[{source: phrasebook}, {source: gettext, package: django}]'",
 }
 

@@ -97,13 +97,13 @@ class FilterConfig(Section):
 class SynthesisConfig(Section):
     """How a teacher writes a synthetic data set (``conf/synthesis/``); runs take no notice of it.
 
-    ``chat`` teachers write new pairs through an OpenAI-compatible API; ``apertium`` translates
-    texts that are there.
+    ``chat`` teachers write new pairs through an OpenAI-compatible API; ``apertium`` (a program) and
+    ``translate`` (a finished run, or a model) translate texts that are there.
     """
 
     name: Text = Field(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     """What people call the teacher: part of the folder's name."""
-    teacher: Literal["chat", "apertium"]
+    teacher: Literal["chat", "apertium", "translate"]
     pairs: PositiveInt = 1000
     """Pairs wanted after filtering."""
     seed: NonNegativeInt = 7
@@ -130,6 +130,12 @@ class SynthesisConfig(Section):
     """Teachers that translate: a UTF-8 file with a text a line, instead of ``text``."""
     batch: PositiveInt = 50
     """Teachers that translate: texts a request."""
+    run: str | None = None
+    """``translate``: a finished run by id or its beginning, ``best``, a run folder, or a sweep,
+    whose best run is taken; null takes the command's own ``model``, untouched."""
+    beams: PositiveInt | None = None
+    """``translate``: beams; null decodes as the run was scored. Kim and Rush 2016 distil from a
+    teacher's beam search."""
 
     model: str | None = None
     """``chat``: the model's name on the server."""
@@ -186,6 +192,13 @@ class SynthesisConfig(Section):
             for key in ("topics", "registers", "lengths"):
                 if not getattr(self, key):
                     raise refusal(f"synthesis.{key} is empty")
+        elif self.model is not None or self.base_url is not None:
+            raise refusal(
+                "synthesis.model and synthesis.base_url are a chat server's; the translate teacher "
+                "is named by synthesis.run, or by model=... with synthesis.run=null"
+            )
+        if self.teacher != "translate" and (self.run is not None or self.beams is not None):
+            raise refusal("synthesis.run and synthesis.beams belong to synthesis=translate")
         if self.budget_usd is not None and None in {self.price_input, self.price_output}:
             raise refusal("budget_usd needs synthesis.price_input and synthesis.price_output")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,23 @@ def _longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:
     sources = sum(len(codec.target_ids(source)) for source, _ in known)
     references = sum(len(codec.target_ids(reference)) for _, reference in known)
     return max(1.0, references / sources) if sources else 1.0
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries' remarks and progress bars off the terminal."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    loud = [logging.getLogger(name) for name in ("transformers", "peft", "bitsandbytes")]
+    levels = [logger.level for logger in loud]
+    try:
+        for logger in loud:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loud, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

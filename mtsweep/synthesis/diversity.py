@@ -12,11 +12,17 @@ _SELF_BLEU = 100
 _BIN = 5
 
 
-def diversity(texts: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
-    """Figures of ``texts``, on as many as ``others`` has too, since they change with the number."""
-    chance = random.Random(1)
-    count = min(len(texts), len(others), _SAMPLE)
-    sample = chance.sample(list(texts), count)
+def sampled(there: int, others: int) -> list[int]:
+    """Places of the texts to look at, out of ``there``.
+
+    There are as many as ``others`` has too, since the figures change with the number of texts.
+    """
+    return random.Random(1).sample(range(there), min(there, others, _SAMPLE))
+
+
+def diversity(sample: Sequence[str]) -> dict[str, Any]:
+    """Figures of a sample of texts."""
+    count = len(sample)
     words = [text.casefold().split() for text in sample]
     lengths = Counter(_BIN * (len(each) // _BIN) for each in words)
     return {

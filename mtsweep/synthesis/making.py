@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtsweep import __version__, data, languages
+from mtsweep import data, languages
 from mtsweep.config import RunConfig, SynthesisConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.errors import UserError
 from mtsweep.record import write
+from mtsweep.synthesis import texts, tuned
 from mtsweep.synthesis.answers import Draft, parse
-from mtsweep.synthesis.diversity import diversity
+from mtsweep.synthesis.card import card
 from mtsweep.synthesis.drive import Crew
 from mtsweep.synthesis.filters import Sieve
 from mtsweep.synthesis.ledger import Answer, Ledger
@@ -36,9 +35,15 @@ class Order:
     config: SynthesisConfig
     corpus: Corpus
     plan: Plan
+    teacher: str
+    """Who is asked, as the card calls it."""
     folder: Path
     data: dict[str, Any]
     """The data section, for the card."""
+    model: tuned.Model | None = None
+    """What translates, of a ``translate`` teacher."""
+    held_out: tuple[str, ...] = ()
+    """Texts that were to be translated, and are of dev or test: they are left alone."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ def order(config: RunConfig) -> Order:
     wanted = config.synthesis
     if wanted is None:
         raise UserError(
-            "synthesis: choose a teacher: synthesis=apertium, groq, openai, or local with "
-            "synthesis.model and synthesis.base_url"
+            "synthesis: choose a teacher: synthesis=apertium, groq, openai, translate with "
+            "synthesis.run, or local with synthesis.model and synthesis.base_url"
         )
     # A folder that is still to be written may be named already, by the study that will train on it.
     real = config.data.model_copy(
@@ -70,23 +75,34 @@ def order(config: RunConfig) -> Order:
     )
     config = config.model_copy(update={"data": real})
     corpus = data.load(real)
-    plan: Plan
-    if wanted.teacher == "chat":
-        plan = Writing(wanted, corpus)
-    else:
-        plan = Translating(
-            wanted, _texts(config, wanted, corpus), f"apertium {_mode(wanted, corpus)}"
+    if any(pair.languages not in {None, (corpus.source_lang, corpus.target_lang)}
+           for pair in corpus.train):  # fmt: skip
+        raise UserError(
+            "data.mix: pairs of several language pairs; a teacher is asked for one at a time"
         )
+    plan, who, model, found = _plan(config, wanted, corpus)
     name = wanted.folder or (
         f"{config.data.name}-{languages.iso(corpus.source_lang)}-{languages.iso(corpus.target_lang)}"
         f"-{wanted.name}-{plan.request(0).hash[:6]}"
     )
     folder = Path(config.output_dir) / "synthetic" / name
-    return Order(wanted, corpus, plan, folder, config.data.model_dump(mode="json"))
+    section = config.data.model_dump(mode="json")
+    return Order(wanted, corpus, plan, who, folder, section, model, found)
 
 
-def _mode(wanted: SynthesisConfig, corpus: Corpus) -> str:
-    return "-".join(code.partition("_")[0] for code in _asked(wanted, corpus))
+def _plan(
+    config: RunConfig, wanted: SynthesisConfig, corpus: Corpus
+) -> tuple[Plan, str, tuned.Model | None, tuple[str, ...]]:
+    """Requests, who answers them, with which model, and texts that are left alone."""
+    if wanted.teacher == "chat":
+        return Writing(wanted, corpus), str(wanted.model), None, ()
+    asked, model = _asked(wanted, corpus), None
+    who = "apertium " + "-".join(code.partition("_")[0] for code in asked)
+    if wanted.teacher == "translate":
+        model = tuned.find(config, asked, corpus)
+        who = model.name
+    found = texts.find(config.data, wanted, corpus)
+    return Translating(wanted, found.texts, who), who, model, found.held_out
 
 
 def _asked(wanted: SynthesisConfig, corpus: Corpus) -> tuple[str, str]:
@@ -94,30 +110,6 @@ def _asked(wanted: SynthesisConfig, corpus: Corpus) -> tuple[str, str]:
     forward = wanted.direction == "forward"
     pair = (corpus.source_lang, corpus.target_lang)
     return pair if forward else (pair[1], pair[0])
-
-
-def _texts(config: RunConfig, wanted: SynthesisConfig, corpus: Corpus) -> list[tuple[str, str]]:
-    """Texts to translate, each with its origin."""
-    if wanted.text_file is not None:
-        path = Path(wanted.text_file).expanduser()
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"synthesis.text_file: {path}: {error}") from error
-        texts = [(line.strip(), path.stem) for line in lines if line.strip()]
-    else:
-        pairs = corpus.train
-        if wanted.text == "rest":
-            whole = data.load(config.data.model_copy(update={"size": None}))
-            pairs = whole.train[len(corpus.train) :]
-        forward = wanted.direction == "forward"
-        texts = [(pair.source if forward else pair.target, pair.origin) for pair in pairs]
-    if not texts:
-        raise UserError(
-            "synthesis.text: no texts are left to translate; text=rest needs a data.size below "
-            "the number of training pairs"
-        )
-    return texts
 
 
 def teacher(made: Order) -> Teacher:
@@ -129,6 +121,8 @@ def teacher(made: Order) -> Teacher:
     codes = (languages.iso(made.corpus.source_lang), languages.iso(made.corpus.target_lang))
     if made.config.teacher == "chat":
         return Chat(made.config, codes)
+    if made.model is not None:
+        return tuned.Tuned(made.model)
     return Apertium(*_asked(made.config, made.corpus))
 
 
@@ -146,7 +140,7 @@ def synthesize(made: Order, say: Callable[[str], None], advance: Callable[[int],
         raise UserError(f"output_dir: cannot write to {made.folder} ({error.strerror})") from error
     _tell_of_others(made, say)
     waiting = lambda: say("another process works on this data set; waiting for it")  # noqa: E731
-    with Ledger(made.folder / "ledger.jsonl", waiting) as ledger:
+    with closing(asked), Ledger(made.folder / "ledger.jsonl", waiting) as ledger:
         _check_known(made, ledger, say)
         crew = Crew(made.config, asked, ledger, lambda: advance(ledger.usage.answered))
         return _rounds(made, ledger, crew)
@@ -187,10 +181,11 @@ def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:
     """Ask for what is missing, filter, ask for more: what is kept follows from answers alone."""
     config, plan = made.config, made.plan
     sieve = Sieve(config.filters, made.corpus, real_texts=_on_train(config))
+    for text in made.held_out:
+        sieve.drop("of dev or test, not translated", text, "")
     draft = made.folder / "pairs.jsonl.draft"
     kept = done = 0
     goal = min(plan.limit, -(-config.pairs // plan.per_request))
-    topics: Counter[str] = Counter()
     stopped = ""
     with draft.open("w", encoding="utf-8", newline="\n") as lines:
         while not stopped:
@@ -198,7 +193,6 @@ def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:
             before = kept
             for pair in _kept(made, ledger, sieve, range(done, goal)):
                 kept += 1
-                topics[pair.topic] += 1
                 row = {"source": pair.source, "target": pair.target,
                        "origin": f"synthetic:{config.name}", "topic": pair.topic}  # fmt: skip
                 lines.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -211,9 +205,12 @@ def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:
         lines.flush()
         os.fsync(lines.fileno())
     draft.replace(made.folder / "pairs.jsonl")
-    card = _card(made, ledger, sieve, kept, topics, stopped)
-    write(made.folder / "card.json", json.dumps(card, ensure_ascii=False, indent=1) + "\n")
-    return Made(made, kept, card, stopped)
+    told = card(config, made.corpus, made.folder / "pairs.jsonl", sieve, ledger.usage)
+    told |= {"model": made.teacher, "stopped": stopped, "data": made.data}
+    if made.model is not None:
+        told["teacher_model"] = dict(made.model.about)
+    write(made.folder / "card.json", json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    return Made(made, kept, told, stopped)
 
 
 def _on_train(config: SynthesisConfig) -> bool:
@@ -245,68 +242,28 @@ def _kept(made: Order, ledger: Ledger, sieve: Sieve, indices: range) -> Iterator
         answer = ledger.answer(request)
         if answer is None:
             continue
+        drafts: Iterable[Draft]
         if made.config.teacher == "chat":
             drafts, malformed = parse(answer.text, codes, request.topics[0])
             if malformed:
                 sieve.drop("malformed", answer.text, "", malformed)
         else:
-            drafts = _translations(made.config, request, answer)
+            drafts = _translations(made.config, request, answer, sieve)
         for draft in drafts:
             if (pair := sieve.take(draft)) is not None:
                 yield pair
 
 
-def _translations(config: SynthesisConfig, request: Request, answer: Answer) -> list[Draft]:
+def _translations(
+    config: SynthesisConfig, request: Request, answer: Answer, sieve: Sieve
+) -> Iterator[Draft]:
+    """Pairs of the texts of a request and of what was said to them, where that is whole."""
     rows = zip(request.body["texts"], json.loads(answer.text), request.topics, strict=True)
-    if config.direction == "forward":
-        return [Draft(text, said, topic) for text, said, topic in rows]
-    return [Draft(said, text, topic) for text, said, topic in rows]
-
-
-def _card(  # noqa: PLR0913
-    made: Order, ledger: Ledger, sieve: Sieve, kept: int, topics: Counter[str], stopped: str
-) -> dict[str, Any]:
-    config, corpus, usage = made.config, made.corpus, ledger.usage
-    content = (made.folder / "pairs.jsonl").read_bytes()
-    rows = [json.loads(line) for line in content.splitlines()]
-    prompt = hashlib.sha256(f"{config.system}\0{config.request}".encode()).hexdigest()
-    real = {side: [getattr(pair, side) for pair in corpus.train] for side in ("source", "target")}
-    own = {side: [row[side] for row in rows] for side in ("source", "target")}
-    return {
-        "pairs": kept,
-        "asked_for": config.pairs,
-        "stopped": stopped,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "mtsweep": __version__,
-        "languages": [corpus.source_lang, corpus.target_lang],
-        "teacher": config.name,
-        "model": config.model if config.teacher == "chat" else "apertium " + _mode(config, corpus),
-        "prompt_sha256": prompt if config.teacher == "chat" else None,
-        "licence": config.licence,
-        "synthesis": config.model_dump(mode="json"),
-        "data": made.data,
-        "real": {
-            "fingerprint": corpus.fingerprint,
-            "test_fingerprint": corpus.test_fingerprint,
-            "train": len(corpus.train),
-        },
-        "dropped": dict(sieve.counts),
-        "dropped_examples": sieve.examples,
-        "diversity": {
-            side: {
-                "synthetic": diversity(own[side], real[side]),
-                "real": diversity(real[side], own[side]),
-            }
-            for side in ("source", "target")
-        },
-        "topics": dict(topics.most_common()),
-        "usage": {
-            "requests": usage.answered,
-            "failed_tries": usage.failed,
-            "prompt_tokens": usage.prompt_tokens,
-            "answer_tokens": usage.answer_tokens,
-            "lost_tokens_at_most": usage.lost_tokens,
-            "usd": usage.cost(config.price_input, config.price_output),
-        },
-    }
+    for text, said, topic in rows:
+        if isinstance(said, dict):
+            [(reason, beginning)] = said.items()
+            sieve.drop(reason.replace("_", " "), text, beginning)
+        elif config.direction == "forward":
+            yield Draft(text, said, topic)
+        else:
+            yield Draft(said, text, topic)

@@ -43,6 +43,10 @@ class Teacher(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of connections, or of a model."""
+        ...
+
 
 class Chat:
     """An OpenAI-compatible server. Its key is read from the environment and never written."""
@@ -90,6 +94,10 @@ class Chat:
             except (openai.OpenAIError, ValueError) as error:
                 told = f"no chat completion: {self.scrubbed(str(error))}"
                 raise TryAgainError(told, paid=True) from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def _answer(self, said: Any, seconds: float) -> Answer:  # noqa: ANN401 - what a server sends
         choices = getattr(said, "choices", None)
@@ -201,6 +209,9 @@ class Apertium:
             said = [" ".join(self._translated([text])) for text in texts]
         text = json.dumps(said, ensure_ascii=False)
         return Answer(text, self.name, seconds=time.monotonic() - started)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def _translated(self, texts: list[str]) -> list[str]:
         # An empty line between texts keeps them apart; -u leaves unknown words without a mark.
