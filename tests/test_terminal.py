@@ -55,7 +55,7 @@ def test_a_banner_says_what_will_run(plain, tmp_path):
     terminal.banner(plain, plans.make(jobs))
     told = said(plain)
     assert "runs      2 (1 asked for twice)" in told
-    assert "60 steps of 8 pairs, learning rate 0.003" in told
+    assert "180 steps of 4 pairs, learning rate 0.002" in told
     assert "W&B offline" in told
     assert "CPU, " in told
     assert str(tmp_path) in told.replace("\n", "")
