@@ -150,7 +150,7 @@ def _judge(out: Console, table: Sequence[Row]) -> None:
     from mtsweep.compare import compare
 
     found = [(row.folder, row.record) for row in table if row.folder and row.record]
-    if not any(record.kind == "run" for _, record in found):
+    if len(found) < 2:
         return
     try:
         terminal.words(out, compare(found))

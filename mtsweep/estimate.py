@@ -7,6 +7,7 @@ Finished runs of the same model correct both figures.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -140,36 +141,40 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     """
     size, lora, trainer = shape(model, config.model), config.lora, config.trainer
     on_gpu = bool(device.gpus())
-    whole = lora.method == "none"
+    whole, untouched = lora.method == "none", lora.method == "untouched"
     wide = config.model.dtype == "float32" or (config.model.dtype == "auto" and not on_gpu)
     bytes_each = 4 if wide or (whole and config.model.dtype == "auto") else 2
     trained = size.parameters - size.frozen if whole else lora.r * (size.sides - size.frozen_sides)
+    trained = 0 if untouched else trained
     weights = bytes_each * size.parameters
     if lora.load_in_4bit:
         weights = bytes_each * size.embedding + int(0.53 * size.linear)
     update = trained * ((0 if whole else 4) + 4 + 8)  # weights of the update, gradients, Adam
     shown = config.prompt.shots if config.model.kind == "causal" else 0
-    length = _length(corpus, trainer.max_length, shown)
+    plain = _length(corpus, trainer.max_length)
+    length = min(plain * (1 + shown), trainer.max_length or math.inf)
     tokens = trainer.per_device_train_batch_size * length
     kept = 1 if trainer.gradient_checkpointing else size.layers
-    activations = int(_ACTIVATION_BYTES * bytes_each * tokens * size.hidden * kept)
+    activations = (
+        0 if untouched else int(_ACTIVATION_BYTES * bytes_each * tokens * size.hidden * kept)
+    )
     logits = int(2 * 4 * tokens / 2 * size.vocabulary)
     memory = weights + update + activations + logits + (0 if on_gpu else _PROCESS_BYTES)
     steps = trainer.max_steps or trainer.num_train_epochs * len(corpus.train) / (
         trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
     )
-    read = steps * trainer.gradient_accumulation_steps * tokens
+    read = 0 if untouched else steps * trainer.gradient_accumulation_steps * tokens
     speed = _FLOPS["gpu"] if on_gpu else _FLOPS["cpu"] * device.cores()
-    scored = _DECODING * len(corpus.test) * length * config.decoding.num_beams
+    scored = len(corpus.test) * (_DECODING * plain * config.decoding.num_beams + length - plain)
     seconds = 2 * size.parameters * ((3 if whole else 2) * read + scored) / speed
     return Estimate(memory, seconds, 4 * (size.parameters if whole else trained), trained)
 
 
-def _length(corpus: Corpus, limit: int | None, shown: int) -> float:
-    """Tokens of a pair, prompt with its examples included, guessed from the first pairs."""
+def _length(corpus: Corpus, limit: int | None) -> float:
+    """Tokens of a pair, prompt included, guessed from the longest half of the first pairs."""
     lengths = sorted(len(pair.source) + len(pair.target) for pair in corpus.longest_probe)
     typical = lengths[len(lengths) * 3 // 4] if lengths else 0
-    guess = (typical / _CHARACTERS_PER_TOKEN + 16) * (1 + shown)
+    guess = typical / _CHARACTERS_PER_TOKEN + 16
     return min(guess, limit) if limit else guess
 
 

@@ -73,6 +73,11 @@ class Run:
         return self.overrides or self.id
 
     @property
+    def untouched(self) -> bool:
+        """Whether it trains nothing, and so is its own base row."""
+        return self.id == self.base_id
+
+    @property
     def finished(self) -> bool:
         """Whether the run and its base row had records when the plan was made."""
         return self.state == "finished"
@@ -220,7 +225,8 @@ def identify(job: Job) -> Run:
     family = families.recognise(located.config, located.tokenizer_config)
     check_fit(config, located, family)
     guess = estimate(config, located.config, corpus)
-    if guess.trained <= 0:
+    untouched = config.lora.method == "untouched"
+    if guess.trained <= 0 and not untouched:
         raise UserError(
             f"model.freeze: {', '.join(config.model.freeze or ())} leaves nothing to train of "
             f"{config.model.name}"
@@ -274,7 +280,9 @@ def identify(job: Job) -> Run:
     if shown:
         base["examples"] = shown.digest
     runs = Path(config.output_dir) / "runs"
-    run_id, base_id = _digest({**training, **scoring}), _digest(base)
+    base_id = _digest(base)
+    # A run that trains nothing is its base row.
+    run_id = base_id if untouched else _digest({**training, **scoring})
     return Run(
         config=config,
         overrides=job.overrides,
@@ -282,7 +290,7 @@ def identify(job: Job) -> Run:
         located=located,
         family=family,
         id=run_id,
-        train_id=_digest(training),
+        train_id=base_id if untouched else _digest(training),
         base_id=base_id,
         folder=RunFolder(runs / run_id),
         base_folder=RunFolder(runs / base_id),

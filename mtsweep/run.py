@@ -39,6 +39,8 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         RunFailedError: if the run cannot go on.
         Interrupted: if somebody asked to stop; another start goes on from there.
     """
+    if run.untouched:  # whose lock the worker holds already
+        return run.folder.record() or _score_base(run, base, sweep, watch, run.label)
     base_record = _base_record(run, base, sweep, watch)
     if (record := run.folder.record()) is not None:
         return record  # only its base row was missing
@@ -97,16 +99,19 @@ def _base_record(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     if (record := run.base_folder.record()) is not None:
         return record
     with run.base_folder.lock():
-        return run.base_folder.record() or _score_base(run, base, sweep, watch)
+        if (record := run.base_folder.record()) is None:
+            record = _score_base(run, base, sweep, watch, BASE_LABEL)
+            watch.end(BASE_LABEL, summary(record))
+        return record
 
 
-def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
+def _score_base(run: Run, base: Base, sweep: str, watch: Watcher, label: str) -> Record:
     """The untouched model under the run's prompt, test set and decoding: the base row."""
     run.base_folder.start(run.as_yaml())
-    tracker = _open(run, run.base_folder, sweep, BASE_LABEL)
+    tracker = _open(run, run.base_folder, sweep, label)
     device.reset_peak_memory()
     try:
-        scored = assess(run, base, base.model, run.base_folder, watch, BASE_LABEL)
+        scored = assess(run, base, base.model, run.base_folder, watch, label)
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
         told = "interrupted" if stopped else "failed"
@@ -131,7 +136,6 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         base_parts=scored.parts,
     )
     _finish(run.base_folder, record, tracker, samples.table(scored.samples, ()))
-    watch.end(BASE_LABEL, summary(record))
     return record
 
 

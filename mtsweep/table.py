@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mtsweep.compare.settings import base_names
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Degeneration, Record, RunFolder
 from mtsweep.scores import LABELS
@@ -32,28 +33,24 @@ def rows(plan: Plan, reasons: dict[str, str]) -> list[Row]:
         reasons: Run id to why it failed.
     """
     told: list[Row] = []
-    several = len({run.base_id for run in plan.runs}) > 1
+    bases = {run.base_id: run for run in reversed(plan.runs)}
+    names = base_names([run.config.model_dump() for run in bases.values()])
+    labels = dict(zip(bases, names, strict=True))
     for base_id in dict.fromkeys(run.base_id for run in plan.runs):
         members = [run for run in plan.runs if run.base_id == base_id]
         base = members[0].base_folder.record()
-        told.append(Row(_base_label(members, several), base, "base", "", members[0].base_folder))
+        reason = reasons.get(base_id, "")  # of a run that trains nothing: it is its base row
+        told.append(Row(labels[base_id], base, "base", reason, members[0].base_folder))
         told.extend(
             Row(_label(run), run.folder.record(), "run", reasons.get(run.id, ""), run.folder)
             for run in members
+            if not run.untouched
         )
     return told
 
 
 def _label(run: Run) -> str:
     return run.overrides or run.config.model.name.rpartition("/")[2]
-
-
-def _base_label(members: Sequence[Run], several: bool) -> str:  # noqa: FBT001
-    config = members[0].config
-    if not several:
-        return "base"
-    bits = "4-bit " if config.lora.load_in_4bit else ""
-    return f"base {bits}{config.model.name.rpartition('/')[2]}"
 
 
 def as_csv(table: Sequence[Row]) -> str:

@@ -7,11 +7,14 @@ import json
 import pytest
 import yaml
 
+from mtsweep.record import records
 from tests.inprocess import outcomes, work
 from tests.overrides import CONF, composed
 
 FILES = sorted((CONF / "experiment").glob("*.yaml"))
-RUNS = {"data_size": 4, "domains": 3, "forgetting": 4, "lora_rank": 4, "tuning_method": 3}
+RUNS = {
+    "data_size": 4, "domains": 3, "forgetting": 4, "lora_rank": 4, "prompting": 4, "tuning_method": 3
+}  # fmt: skip
 STUDIES = {
     "llama_en_es": {
         "model.name": "meta-llama/Llama-3.2-1B", "data.dataset": "Helsinki-NLP/opus_books",
@@ -118,3 +121,15 @@ def test_a_study_runs_on_stand_ins(here, hub, hub_datasets, name):
         (made / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     events = work("-m", f"experiment={name}", "trainer=smoke", "decoding.max_new_tokens=8", *few)
     assert outcomes(events) == ["finished"] * ARMS.get(name, 1), events
+
+
+@pytest.mark.slow
+def test_prompts_are_compared_on_a_small_model(here):
+    few = ["data.test_size=6", "data.dev_size=4", "data.size=20", "tracking=none", "lora.r=2"]
+    small = ["model=tiny_causal", "trainer=smoke", "decoding.max_new_tokens=8", *few]
+    events = work("-m", "experiment=prompting", *small)
+    assert outcomes(events) == ["finished"] * 4, events
+    found = {record.config["prompt"]["name"]: record for _, record in records(here / "runs")
+             if record.kind == "base"}  # fmt: skip
+    assert set(found) == {"brief", "few_shot", "retrieval"}
+    assert len({record.data["test_fingerprint"] for record in found.values()}) == 1

@@ -50,7 +50,24 @@ class LocalLauncher(Launcher):
 
 
 class GridSweeper(BasicSweeper):
-    """The grid that Hydra's basic sweeper spans, handed to the launcher in one piece."""
+    """The grid that Hydra's basic sweeper spans, handed to the launcher in one piece.
+
+    Args:
+        max_batch_size: Of Hydra's basic sweeper; nothing is split here.
+        params: Key to its values: one grid, over all keys.
+        grids: Several such grids instead, one after the other; what they share is told once.
+
+    What the command line says of a key takes the place of what a grid says.
+    """
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None = None,
+        grids: Sequence[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.grids = grids or [{}]
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Split the overrides into jobs and launch them."""
@@ -58,9 +75,14 @@ class GridSweeper(BasicSweeper):
         if context is None or launcher is None:
             raise RuntimeError("Hydra did not set the sweeper up")
         parser = OverridesParser.create(config_loader=context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        batches = self.split_arguments(overrides, max_batch_size=None)
-        jobs = [job for batch in batches for job in batch]
+        said = {override.key_or_group for override in parser.parse_overrides(arguments)}
+        jobs: list[Sequence[str]] = []
+        for grid in self.grids:
+            values = {**(self.params or {}), **grid}
+            own = [f"{key}={value}" for key, value in values.items() if key not in said]
+            overrides = parser.parse_overrides([*own, *arguments])
+            for batch in self.split_arguments(overrides, max_batch_size=None):
+                jobs.extend(batch)
         return launcher.launch(jobs, initial_job_idx=0)
 
 
@@ -85,6 +107,11 @@ _STORE.store(
 _STORE.store(
     group="hydra/sweeper",
     name="grid",
-    node={"_target_": f"{_HERE}.GridSweeper", "max_batch_size": None, "params": None},
+    node={
+        "_target_": f"{_HERE}.GridSweeper",
+        "max_batch_size": None,
+        "params": None,
+        "grids": None,
+    },
     provider=_HERE,
 )

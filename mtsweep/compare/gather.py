@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from mtsweep.compare.settings import Found, axes, settings
+from mtsweep.compare.settings import Found, settings, varied
 from mtsweep.errors import UserError
 from mtsweep.record import RunFolder
 
@@ -33,9 +33,7 @@ def gather(names: Sequence[str], output: Path) -> tuple[list[Found], set[str]]:
         folder = _folder(name, output)
         if (folder / "sweep.yaml").is_file():
             members = _members(folder)
-            runs = [setting for setting in settings(members) if not setting.base]
-            for axis, twins in axes(runs).items():
-                swept |= {axis, *twins}
+            swept.update(varied(settings(members)))
         else:
             run = RunFolder(folder)
             record = run.record()

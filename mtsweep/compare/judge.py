@@ -39,14 +39,9 @@ def compare(
     everything = grouping.settings(list({record.id: (f, record) for f, record in found}.values()))
     runs = [setting for setting in everything if not setting.base]
     axes = grouping.axes(runs)
-    differ = [key for axis, twins in axes.items() for key in (axis, *twins)]
     metrics = _metrics(everything, metric)
-    pools = grouping.pools(everything, differ if swept is None else swept)
-    models = {setting.record.config["model"]["name"] for setting in everything}
-    labels = {
-        setting.key: grouping.label(setting, list(axes), several_models=len(models) > 1)
-        for setting in everything
-    }
+    pools = grouping.pools(everything, grouping.varied(everything) if swept is None else swept)
+    labels = grouping.labels(everything, list(axes))
     scores: dict[str, dict[str, Estimate]] = {setting.key: {} for setting in everything}
     verdicts, ablations = [], []
     for members in pools:

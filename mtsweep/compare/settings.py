@@ -100,12 +100,63 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def label(setting: Setting, names: Sequence[str], *, several_models: bool) -> str:
-    """What a setting is called: its values of the axes."""
+def varied(everything: Sequence[Setting]) -> list[str]:
+    """Keys that the question varies.
+
+    Those in which runs differ, and of the prompt also those in which base rows do: nobody has an
+    untouched model scored under several prompts without asking about them.
+    """
+    told = axes([setting for setting in everything if not setting.base])
+    keys = {key for axis, twins in told.items() for key in (axis, *twins)}
+    prompts = axes([setting for setting in everything if setting.base])
+    between = {key for axis, twins in prompts.items() for key in (axis, *twins)}
+    return sorted(keys | {key for key in between if key.startswith("prompt.")})
+
+
+def labels(everything: Sequence[Setting], names: Sequence[str]) -> dict[str, str]:
+    """What settings are called, by key.
+
+    Args:
+        everything: Settings, base rows among them.
+        names: Axes.
+    """
+    bases = [setting for setting in everything if setting.base]
+    called = base_names([configuration(setting.record) for setting in bases])
+    prompted = any("prompt=" in name for name in called) and "prompt.name" not in names
+    told = {
+        setting.key: f"tuned {_label(setting, [*names, 'prompt.name'])}"
+        if prompted
+        else _label(setting, names)
+        for setting in everything
+        if not setting.base
+    }
+    return told | {setting.key: name for setting, name in zip(bases, called, strict=True)}
+
+
+def base_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What untouched models are called: ``base`` and, of several, model, bits and prompt.
+
+    Args:
+        configs: Of a run of each.
+    """
+    if len(configs) < 2:
+        return ["base"] * len(configs)
+    several = len({config["prompt"]["name"] for config in configs}) > 1
+    models = len({config["model"]["name"] for config in configs})
+    told = []
+    for config in configs:
+        words = ["base"]
+        words += ["4-bit"] if config["lora"].get("load_in_4bit") else []
+        words += [config["model"]["name"].rpartition("/")[2]] if models > 1 or not several else []
+        words += [f"prompt={config['prompt']['name']}"] if several else []
+        told.append(" ".join(words))
+    return told
+
+
+def _label(setting: Setting, names: Sequence[str]) -> str:
+    """What a run is called: its values of the axes."""
     config = dict(flat(configuration(setting.record)))
     model = str(config.get("model.name", "")).rpartition("/")[2]
-    if setting.base:
-        return f"base {model}" if several_models else "base"
     told = [f"{key.removesuffix('.name')}={_short(config.get(key))}" for key in names]
     return " ".join(told) or model or setting.key
 

@@ -32,10 +32,10 @@ def _verdict(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
     runs = [row for row in rows.values() if row.kind == "run"]
     name = LABELS[verdict.metric]
     score = rows[verdict.best].scores[verdict.metric]
-    if len(runs) > 1:
-        yield _ranking(verdict, rows, len(runs))
-    if any(row.kind == "base" for row in rows.values()) and runs:
-        yield _against_base(verdict, rows)
+    if len(runs or rows) > 1:
+        yield _ranking(verdict, rows, len(runs or rows))
+    if len(rows) > len(runs) > 0:
+        yield from _against_base(verdict, rows)
     if verdict.detectable is not None and any(key != verdict.best for key in verdict.tied):
         yield (
             f"With {score.segments} segments and {_seeds(runs)}, a true difference of "
@@ -57,30 +57,33 @@ def _ranking(verdict: Verdict, rows: dict[str, Row], count: int) -> str:
         return f"{best.label} is best: {value:.1f} {name}, and every other is shown to be worse."
     others = _list(tied)
     if len(verdict.tied) >= len(rows) or len(tied) == count - 1:
-        return f"No best among the runs: {best.label} ({value:.1f} {name}) is tied with {others}."
+        among = "the runs" if best.kind == "run" else "them"
+        return f"No best among {among}: {best.label} ({value:.1f} {name}) is tied with {others}."
     return f"{best.label} is ahead with {value:.1f} {name}, tied with {others}; the rest is worse."
 
 
-def _against_base(verdict: Verdict, rows: dict[str, Row]) -> str:
+def _against_base(verdict: Verdict, rows: dict[str, Row]) -> Iterator[str]:
+    """The best row against every untouched model that it is ranked with."""
     bases = [key for key, row in rows.items() if row.kind == "base"]
-    name = LABELS[verdict.metric]
-    if rows[verdict.best].kind == "base":
-        return f"No run is better than the untouched model in {name}."
-    pair = next((each for each in verdict.pairs if _is(each, bases[0], verdict.best)), None)
-    if pair is None:
-        return ""
-    turn = 1 if pair.second == verdict.best else -1
-    gain = turn * pair.difference
-    low, high = sorted((turn * pair.low, turn * pair.high))
-    if not pair.real:
-        return (
-            f"{rows[verdict.best].label} is not shown to differ from the untouched model "
-            f"({gain:+.1f} {name}, 95 % interval {low:+.1f} to {high:+.1f})."
+    name, best = LABELS[verdict.metric], rows[verdict.best]
+    if best.kind == "base":
+        which = f" ({best.label})" if len(bases) > 1 else ""
+        yield f"No run is better than the untouched model{which} in {name}."
+        return
+    for base in bases:
+        pair = next((each for each in verdict.pairs if _is(each, base, verdict.best)), None)
+        if pair is None:
+            continue
+        which = rows[base].label if len(bases) > 1 else "the untouched model"
+        turn = 1 if pair.second == verdict.best else -1
+        low, high = sorted((turn * pair.low, turn * pair.high))
+        gain = f"{turn * pair.difference:+.1f} {name}"
+        span = f"95 % interval {low:+.1f} to {high:+.1f}"
+        yield (
+            f"{best.label} differs from {which} by {gain} ({span})."
+            if pair.real
+            else f"{best.label} is not shown to differ from {which} ({gain}, {span})."
         )
-    return (
-        f"{rows[verdict.best].label} differs from the untouched model by {gain:+.1f} {name} "
-        f"(95 % interval {low:+.1f} to {high:+.1f})."
-    )
 
 
 def _is(pair: Pair, one: str, other: str) -> bool:

@@ -12,8 +12,9 @@ from mtsweep.config.section import Probability, Section
 class LoraConfig(Section):
     """Which weights are trained (``conf/lora/``); field names are PEFT's and bitsandbytes' own."""
 
-    method: Literal["lora", "none"]
-    """``lora`` trains a low-rank update, ``none`` every weight."""
+    method: Literal["lora", "none", "untouched"]
+    """``lora`` trains a low-rank update, ``none`` every weight, ``untouched`` nothing: such a run
+    is the base row of its model, prompt, test set and decoding."""
     r: PositiveInt = 16
     """Rank of the update; Hu et al. 2021 find 4 to 16 enough for attention weights."""
     lora_alpha: PositiveFloat = 16

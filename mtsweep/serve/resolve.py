@@ -64,6 +64,7 @@ def _best(sweeps: list[str], output: Path) -> tuple[RunFolder, Record]:
     """The run of a sweep with the best chrF; of its first metric, where chrF was not asked for."""
     found, _ = gather(sweeps, output)
     runs = [(folder, record) for folder, record in found if record.kind == "run"]
+    runs = runs or found  # a sweep of untouched models alone
     if not runs:
         raise UserError(f"{' '.join(sweeps) or BEST}: no run of this sweep has finished")
     shared = set.intersection(*(set(record.scores) for _, record in runs))
