@@ -35,7 +35,7 @@ class Sieve:
         self.real_texts = real_texts
         self._ratio = statistics.median(_ratio(pair.source, pair.target) for pair in corpus.train)
         self._seen = NearIndex(config.near)
-        self._targets: set[int] = set()
+        self._targets = NearIndex(1.0)
         self._train = NearIndex(config.near)
         self._held_out = (NearIndex(config.near), NearIndex(config.near))
         for pair in () if real_texts else corpus.train:
@@ -52,7 +52,7 @@ class Sieve:
             self.drop(reason, draft.source, draft.target)
             return None
         self._seen.add(tidy.source)
-        self._targets.add(hash(fold(tidy.target)))
+        self._targets.add(tidy.target)
         return tidy
 
     def drop(self, reason: str, source: str, target: str, count: int = 1) -> None:
@@ -86,7 +86,7 @@ class Sieve:
         for index, text in zip(self._held_out, sides, strict=True):
             if index.exact(text) or index.near(text):
                 return "leak: dev or test"
-        repeated_target = not self.real_texts and hash(fold(pair.target)) in self._targets
+        repeated_target = not self.real_texts and self._targets.exact(pair.target)
         if self._seen.exact(pair.source) or repeated_target:
             return "duplicate"
         if self._seen.near(pair.source):
