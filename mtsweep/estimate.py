@@ -165,7 +165,11 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     )
     read = 0 if untouched else steps * trainer.gradient_accumulation_steps * tokens
     speed = _FLOPS["gpu"] if on_gpu else _FLOPS["cpu"] * device.cores()
-    scored = len(corpus.test) * (_DECODING * plain * config.decoding.num_beams + length - plain)
+    said = len(corpus.test)
+    if corpus.is_chat:  # read whole, and some of them answered
+        said = min(config.evaluation.answers, said)
+    generated = said * _DECODING * plain * config.decoding.num_beams
+    scored = generated + len(corpus.test) * (length if corpus.is_chat else length - plain)
     seconds = 2 * size.parameters * ((3 if whole else 2) * read + scored) / speed
     return Estimate(memory, seconds, 4 * (size.parameters if whole else trained), trained)
 

@@ -23,8 +23,9 @@ from mtsweep.data.shots import Shots, shots
 from mtsweep.errors import ConfigError, Problem, UserError
 from mtsweep.estimate import Estimate, corrected, estimate, kind
 from mtsweep.models import families
-from mtsweep.models.locate import Located, locate
+from mtsweep.models.locate import Located, has_chat_template, locate
 from mtsweep.record import Record, RunFolder, records
+from mtsweep.scores import CHAT
 
 RunState = Literal["finished", "resumable", "failed", "new"]
 
@@ -266,7 +267,9 @@ def identify(job: Job) -> Run:
             name: [each.source_lang, each.target_lang, each.test_fingerprint]
             for name, each in further.items()
         }
-    if config.prompt.one_line and family == "causal":
+    if corpus.is_chat:
+        scoring |= {"metrics": list(CHAT), "answers": config.evaluation.answers}
+    elif config.prompt.one_line and family == "causal":
         scoring["one_line"] = True
     if config.evaluation.probes is not None:
         scoring["probes"] = list(config.evaluation.probes)
@@ -318,6 +321,11 @@ def check_fit(config: RunConfig, located: Located, family: families.Family) -> N
     Raises:
         UserError: naming the key, if not.
     """
+    if config.data.is_chat and not has_chat_template(located, config.model.source):
+        raise UserError(
+            f"model.name: {located.name} has no chat template, which conversations need; use a "
+            "model made for chat, such as model=llama3b"
+        )
     kind = "causal" if family == "causal" else "seq2seq"
     if kind != config.model.kind:
         raise UserError(
@@ -373,8 +381,8 @@ def _trainer(trainer: TrainerConfig) -> dict[str, Any]:
 def _prompt(
     config: RunConfig, family: families.Family, shown: Shots | None
 ) -> dict[str, Any] | None:
-    if family != "causal":
-        return None  # encoder-decoders take the bare text
+    if family != "causal" or config.data.is_chat:
+        return None  # encoder-decoders take the bare text, conversations are asked as they stand
     told = config.prompt.identity()
     return {**told, "limit": shown.limit} if shown else told
 

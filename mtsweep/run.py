@@ -6,19 +6,20 @@ import dataclasses
 import logging
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mtsweep import __version__, curves, device, samples
-from mtsweep.assess import Assessment, assess
+from mtsweep import __version__, curves, device, dialogue, samples
+from mtsweep import assess as translations
+from mtsweep.assess import Assessment
 from mtsweep.data.pairs import fold
 from mtsweep.estimate import missed
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
 from mtsweep.record import Cost, Record, RunFolder, write
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, rounded
 from mtsweep.tracking import Identity, Tracker, open_tracker
 from mtsweep.tune import tuned
 from mtsweep.watch import Watcher
@@ -50,7 +51,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         device.reset_peak_memory()
         with tuned(run, base, tracker, watch) as result:
             training = result.training
-            scored = assess(run, base, result.model, run.folder, watch, run.label)
+            scored = _assess(run)(run, base, result.model, run.folder, watch, run.label)
             trained_here = result.weights.parent == run.folder.path
         record = Record(
             id=run.id,
@@ -94,6 +95,11 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     return record
 
 
+def _assess(run: Run) -> Callable[..., Assessment]:
+    """Who scores the run: conversations are read and answered, texts translated."""
+    return dialogue.assess if run.corpus.is_chat else translations.assess
+
+
 def _base_record(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     """The base row; whoever comes first scores it, others wait for it."""
     if (record := run.base_folder.record()) is not None:
@@ -111,7 +117,7 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher, label: str) ->
     tracker = _open(run, run.base_folder, sweep, label)
     device.reset_peak_memory()
     try:
-        scored = assess(run, base, base.model, run.base_folder, watch, label)
+        scored = _assess(run)(run, base, base.model, run.base_folder, watch, label)
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
         told = "interrupted" if stopped else "failed"
@@ -245,5 +251,5 @@ def _finish(
 
 def summary(record: Record) -> str:
     """Scores of a record in a phrase."""
-    told = [f"{LABELS[name]} {score.value:.1f}" for name, score in record.scores.items()]
+    told = [f"{LABELS[name]} {rounded(name, score.value)}" for name, score in record.scores.items()]
     return ", ".join([*told, f"{record.degeneration.stopped:.0%} stop by themselves"])

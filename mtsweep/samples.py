@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtsweep.record import Degeneration, Record
-from mtsweep.scores import LABELS
+from mtsweep.scores import CHAT, LABELS, rounded
 
 _BEHAVIOUR = {
     "stopped": "end by themselves",
@@ -15,6 +15,14 @@ _BEHAVIOUR = {
     "copied": "copy the source",
     "wrong_language": "are in another language",
 }
+
+_PARTS = (
+    ("context", "context"),
+    ("source", "source"),
+    ("reference", "reference"),
+    ("base", "base"),
+    ("hypothesis", "tuned"),
+)
 
 
 def table(
@@ -27,9 +35,11 @@ def table(
         base: Of the untouched model, likewise; empty where ``rows`` are its own.
     """
     said = {str(row["id"]): str(row["hypothesis"]) for row in base}
+    with_context = any("context" in row for row in rows)
     return [
         {
             "id": str(row["id"]),
+            **({"context": str(row.get("context", ""))} if with_context else {}),
             "source": str(row["source"]),
             "reference": str(row["reference"]),
             **({"base": said.get(str(row["id"]), "")} if base else {}),
@@ -45,9 +55,11 @@ def as_markdown(record: Record, base: Record, shown: Sequence[Mapping[str, str]]
     lines = ["# Untouched and tuned model, side by side", "", "| | base | tuned |", "|---|---|---|"]
     for name, score in record.scores.items():
         before = base.scores.get(name)
-        told = f"{before.value:.2f}" if before else ""
-        lines.append(f"| {LABELS.get(name, name)} | {told} | {score.value:.2f} |")
+        told = _figure(name, before.value) if before else ""
+        lines.append(f"| {LABELS.get(name, name)} | {told} | {_figure(name, score.value)} |")
     for field, words in _BEHAVIOUR.items():
+        if getattr(base.degeneration, field) is getattr(record.degeneration, field) is None:
+            continue
         lines.append(
             f"| {words} | {_share(base.degeneration, field)} | "
             f"{_share(record.degeneration, field)} |"
@@ -56,11 +68,14 @@ def as_markdown(record: Record, base: Record, shown: Sequence[Mapping[str, str]]
     lines += [f"| length, times the reference's | {ratio} |", ""]
     for row in shown:
         lines += [f"## {_one_line(row['id'])}", ""]
-        for name, heading in (("source", "source"), ("reference", "reference"),
-                              ("base", "base"), ("hypothesis", "tuned")):  # fmt: skip
+        for name, heading in _PARTS:
             if row.get(name):
                 lines += [f"{heading}:", "", *_quoted(row[name]), ""]
     return "\n".join(lines)
+
+
+def _figure(name: str, value: float) -> str:
+    return rounded(name, value) if name in CHAT else f"{value:.2f}"
 
 
 def _share(told: Degeneration, field: str) -> str:

@@ -26,5 +26,30 @@ class Score(BaseModel):
     """Number of test segments."""
 
 
-LABELS = {"bleu": "BLEU", "chrf": "chrF"}
+LABELS = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "eval_loss": "loss",
+    "perplexity": "perplexity",
+    "mean_token_accuracy": "token accuracy",
+}
 """Metric name in files to its name in tables."""
+
+CHAT = ("eval_loss", "perplexity", "mean_token_accuracy")
+"""What conversations are scored by, over the tokens of their answers: nats a token, the
+exponential of it, and the share of tokens that the model found the likeliest (from 0 to 1)."""
+DIRECTIONS: dict[str, Literal["higher", "lower"]] = {
+    "eval_loss": "lower", "perplexity": "lower", "mean_token_accuracy": "higher",
+}  # fmt: skip
+"""Which way each of them is better."""
+_PLACES = {"eval_loss": 3, "perplexity": 2, "mean_token_accuracy": 3}
+
+
+def rounded(name: str, value: float) -> str:
+    """A score as people read it, with as many digits as its metric deserves."""
+    return f"{value:.{_PLACES.get(name, 1)}f}"
+
+
+def gained(name: str, value: float) -> str:
+    """A difference of scores, with its sign."""
+    return f"{value:+.{_PLACES.get(name, 1)}f}"

@@ -16,7 +16,7 @@ from mtsweep.compare.model import Row as Judged
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
-from mtsweep.scores import LABELS, Score
+from mtsweep.scores import LABELS, Score, gained, rounded
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
@@ -78,6 +78,8 @@ def _each(name: str, values: list[str]) -> list[tuple[str, str]]:
 def _model(run: Run) -> str:
     data = run.config.data
     how = families.describe(run.family, data.source_lang, data.target_lang)
+    if data.is_chat:
+        how = "asked through its chat template"
     bits = " in 4 bits" if run.config.lora.load_in_4bit else ""
     return f"{run.config.model.name}{bits} ({run.config.model.kind}; {how})"
 
@@ -85,6 +87,8 @@ def _model(run: Run) -> str:
 def _data(run: Run) -> str:
     data, corpus = run.config.data, run.corpus
     pair = f"{languages.name(data.source_lang)} to {languages.name(data.target_lang)}"
+    if data.is_chat:
+        pair = "conversations"
     dropped = sum(corpus.dropped.values())
     left = f", {dropped} left out by the reader" if dropped else ""
     return (
@@ -101,7 +105,8 @@ def _training(run: Run) -> str:
         if trainer.max_steps
         else f"{trainer.num_train_epochs:g} epochs"
     )
-    return f"{length} of {batch} pairs, learning rate {trainer.learning_rate:g}"
+    what = "conversations" if run.config.data.is_chat else "pairs"
+    return f"{length} of {batch} {what}, learning rate {trainer.learning_rate:g}"
 
 
 def _precision(plan: Plan) -> str:
@@ -150,8 +155,8 @@ def _cells(record: Record, metrics: list[str]) -> list[str]:
             cells += ["", ""]
             continue
         cells += [
-            _with_interval(score),
-            f"{score.value - base.value:+.1f}" if compared and base else "",
+            _with_interval(name, score),
+            gained(name, score.value - base.value) if compared and base else "",
         ]
     cost = record.cost
     return [
@@ -164,10 +169,11 @@ def _cells(record: Record, metrics: list[str]) -> list[str]:
     ]
 
 
-def _with_interval(score: Score) -> str:
+def _with_interval(name: str, score: Score) -> str:
+    value = rounded(name, score.value)
     if score.low is None or score.high is None:
-        return f"{score.value:.1f}"
-    return f"{score.value:.1f} ±{(score.high - score.low) / 2:.1f}"
+        return value
+    return f"{value} ±{rounded(name, (score.high - score.low) / 2)}"
 
 
 def _count(number: int) -> str:
@@ -216,7 +222,7 @@ def _grid(out: Console, metric: str, grid: Grid) -> None:
     for column in grid.columns:
         shown.add_column(Text(number(column)), justify="right", no_wrap=True)
     for value, cells in zip(grid.lines, grid.cells, strict=True):
-        told = ["" if cell is None else f"{cell:.1f}" for cell in cells]
+        told = ["" if cell is None else rounded(metric, cell) for cell in cells]
         shown.add_row(Text(number(value)), *told)
     out.print()
     out.print(Text(f"{LABELS[metric]} by {names[0]} (down) and {names[1]} (across)", style="dim"))
@@ -233,8 +239,12 @@ def words(out: Console, comparison: Comparison) -> None:
 def _estimate(comparison: Comparison, row: Judged, metric: str) -> tuple[Text, Text]:
     score = row.scores[metric]
     tied = any(row.key in each.tied for each in comparison.verdicts if each.metric == metric)
-    value = Text(f"{score.value:.1f}{'*' if tied else ' '}", style="bold" if tied else "")
-    return value, Text(f"{score.low:.1f} to {score.high:.1f}", style="dim")
+    value = Text(
+        f"{rounded(metric, score.value)}{'*' if tied else ' '}", style="bold" if tied else ""
+    )
+    return value, Text(
+        f"{rounded(metric, score.low)} to {rounded(metric, score.high)}", style="dim"
+    )
 
 
 def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:

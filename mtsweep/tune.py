@@ -110,7 +110,10 @@ def _train(
     adjusted = run.folder.adjusted()
     trainer = run.config.trainer.model_copy(update=adjusted)
     data = run.config.data
-    codec = base.codec((data.source_lang, data.target_lang), run.config.prompt, run.shots)
+    languages = data.source_lang, data.target_lang
+    codec = (
+        base.chat_codec() if data.is_chat else base.codec(languages, run.config.prompt, run.shots)
+    )
     listener = _Listener(run, tracker, watch)
     if frozen := run.config.model.freeze:
         listener.say(f"{', '.join(frozen)} frozen; trains {_trained_share(model)}")

@@ -30,6 +30,7 @@ GIVEN = {
         "data.target_lang=spa_Latn",
         "data.dataset=owner/name",
     ],
+    ("data", "chat"): ["data.train_file=chats.jsonl"],
     ("data", "combined"): ["data.mix=[{source: phrasebook}]"],
     ("data", "synthetic"): ["data.synthetic_file=pairs.jsonl"],
     ("synthesis", "local"): ["synthesis.model=some-model"],

@@ -26,6 +26,7 @@ LAYERS = (
     "table curves samples",
     "report",
     "tune assess",
+    "dialogue",
     "run",
     "serve",
     "synthesis",

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mtsweep import terminal
-from mtsweep.compare import Comparison, Row, compare
+from mtsweep.compare import Comparison, Estimate, Row, compare
 from mtsweep.compare.gather import gather
 from mtsweep.errors import UserError
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, rounded
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -113,8 +113,12 @@ def as_markdown(comparison: Comparison) -> str:
     heads = ["run", *(LABELS[name] for name in comparison.metrics), "train"]
     lines = [" | ".join(heads), " | ".join(["---"] * len(heads))]
     for row in comparison.rows:
-        scores = [row.scores[name] for name in comparison.metrics]
-        told = [f"{each.value:.1f} [{each.low:.1f}, {each.high:.1f}]" for each in scores]
+        told = [_cell(name, row.scores[name]) for name in comparison.metrics]
         name = row.label.replace("|", "\\|")
         lines.append(" | ".join([name, *told, f"{row.cost['seconds_train']:.0f} s"]))
     return "\n".join([*(f"| {line} |" for line in lines), "", *comparison.sentences])
+
+
+def _cell(name: str, score: Estimate) -> str:
+    low, high = rounded(name, score.low), rounded(name, score.high)
+    return f"{rounded(name, score.value)} [{low}, {high}]"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtsweep.errors import UserError
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, rounded
 from mtsweep.serve import inventory
 from mtsweep.serve.inventory import Entry
 from mtsweep.serve.resolve import locate
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output-dir", type=Path, default=Path(), help="folder with runs/ and sweeps/"
     )
     actions = parser.add_subparsers(dest="what")
-    actions.add_parser("list", parents=[place], help="every run: state, chrF, disk")
+    actions.add_parser("list", parents=[place], help="every run: state, score, disk")
     show = actions.add_parser("show", parents=[place], help="one run: scores, cost, disk by part")
     show.add_argument("id", help="id, its beginning, or the run's folder")
     for name, told in (
@@ -57,12 +57,15 @@ def _list(found: Sequence[Entry], output: Path) -> None:
         print(f"no runs in {output.absolute() / 'runs'}")
         return
     width = max(len(each.label) for each in found)
-    print(f"{'id':<12}  {'model, data, tuning':<{width}}  {'state':<11}  {'chrF':>5}  {'disk':>8}")
+    print(
+        f"{'id':<12}  {'model, data, tuning':<{width}}  {'state':<11}  {'score':>10}  {'disk':>8}"
+    )
     for each in found:
-        chrf = each.record.scores.get("chrf") if each.record else None
-        told = f"{chrf.value:.1f}" if chrf else "-"
+        scores = each.record.scores if each.record else {}
+        lead = next((name for name in ("chrf", *scores) if name in scores), None)
+        told = f"{LABELS[lead]} {rounded(lead, scores[lead].value)}" if lead else "-"
         print(
-            f"{each.folder.id:<12}  {each.label:<{width}}  {each.state:<11}  {told:>5}  "
+            f"{each.folder.id:<12}  {each.label:<{width}}  {each.state:<11}  {told:>10}  "
             f"{_told(each.bytes):>8}"
         )
     total, weights = sum(each.bytes for each in found), sum(each.weights for each in found)
@@ -76,10 +79,14 @@ def _show(entry: Entry, output: Path) -> None:
     print(f"sweeps  {', '.join(inventory.sweeps_with(entry.folder.id, output)) or 'none'}")
     if record := entry.record:
         for name, score in record.scores.items():
-            interval = "" if score.low is None else f" [{score.low:.1f}, {score.high:.1f}]"
+            known = score.low is not None and score.high is not None
+            ends = [rounded(name, end) for end in (score.low, score.high) if end is not None]
+            interval = f" [{', '.join(ends)}]" if known else ""
             base = record.base_scores.get(name)
-            beside = f", untouched {base.value:.1f}" if base and record.kind == "run" else ""
-            print(f"{LABELS[name]:<7} {score.value:.1f}{interval}{beside}  ({score.signature})")
+            told = rounded(name, base.value) if base else ""
+            beside = f", untouched {told}" if base and record.kind == "run" else ""
+            value = rounded(name, score.value)
+            print(f"{LABELS[name]:<7} {value}{interval}{beside}  ({score.signature})")
         cost = record.cost
         print(f"time    {cost.seconds_train:.0f} s training, {cost.seconds_evaluate:.0f} s scoring")
     print(f"disk    {_told(entry.bytes)} in {entry.folder.path}")

@@ -103,6 +103,11 @@ def _chosen(given: argparse.Namespace) -> _Chosen:
         chosen = _Chosen("untouched", resolve.untouched(), None, ())
     else:
         folder, record = resolve.find(given.run, given.output_dir)
+        if resolve.configuration(folder).data.is_chat:
+            raise UserError(
+                f"{folder.id}: this run is of conversations, and does not translate; what it "
+                f"answers stands in {folder.path / 'samples.md'}"
+            )
         rows = folder.predictions("test")
         config = resolve.configuration(folder)
         chosen = _Chosen(

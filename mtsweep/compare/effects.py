@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from mtsweep.compare.ablation import Ablation, Curve, Line, Share, Value
 from mtsweep.compare.fit import Gain
 from mtsweep.evaluation.significance import holm
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, gained
 
 _LINES = 3
 _CLAIMED = 0.05
@@ -15,18 +15,17 @@ _CLAIMED = 0.05
 
 def effects(ablation: Ablation) -> Iterator[str]:
     """What amounts brought, what more would bring, and which settings matter."""
-    name = LABELS[ablation.metric]
     for curve in ablation.curves:
         lines = [line for line in curve.lines if line.fit is not None]
         for line in lines[:_LINES]:
-            yield _amount(curve, line, name, several=len(curve.lines) > 1)
+            yield _amount(curve, line, ablation.metric, several=len(curve.lines) > 1)
         if len(lines) > _LINES:
             yield f"{_short(curve.axis)}: {len(lines) - _LINES} more such lines (--format json)."
     if ablation.shares:
         yield _matters(ablation.shares)
 
 
-def _amount(curve: Curve, line: Line, name: str, *, several: bool) -> str:
+def _amount(curve: Curve, line: Line, metric: str, *, several: bool) -> str:
     fit = line.fit
     if fit is None:
         return ""
@@ -34,18 +33,19 @@ def _amount(curve: Curve, line: Line, name: str, *, several: bool) -> str:
     first, last = line.points[0].x, line.points[-1].x
     return (
         f"{curve.axis}{where} from {number(first)} to {number(last)}: twice as much brought "
-        f"{_gain(fit.doubling)} {name} in the mean (95 % interval {_ends(fit.doubling)}); "
-        f"{number(2 * float(last))} would bring {_gain(fit.doubled)} ({_ends(fit.doubled)}) more, "
+        f"{_gain(metric, fit.doubling)} {LABELS[metric]} in the mean (95 % interval "
+        f"{_ends(metric, fit.doubling)}); {number(2 * float(last))} would bring "
+        f"{_gain(metric, fit.doubled)} ({_ends(metric, fit.doubled)}) more, "
         "if the curve goes on."
     )
 
 
-def _gain(gain: Gain) -> str:
-    return f"{gain.value:+.1f}"
+def _gain(metric: str, gain: Gain) -> str:
+    return gained(metric, gain.value)
 
 
-def _ends(gain: Gain) -> str:
-    return f"{gain.low:+.1f} to {gain.high:+.1f}"
+def _ends(metric: str, gain: Gain) -> str:
+    return f"{gained(metric, gain.low)} to {gained(metric, gain.high)}"
 
 
 def _matters(shares: tuple[Share, ...]) -> str:

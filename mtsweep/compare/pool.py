@@ -12,7 +12,8 @@ from mtsweep.compare.ablation import Ablation, ablate
 from mtsweep.compare.model import Estimate, Pair, Verdict
 from mtsweep.compare.settings import Found, Setting
 from mtsweep.errors import UserError
-from mtsweep.evaluation import segments, significance
+from mtsweep.evaluation import losses, segments, significance
+from mtsweep.scores import CHAT
 
 if TYPE_CHECKING:
     from mtsweep.evaluation.segments import Array
@@ -140,6 +141,8 @@ def _estimate(setting: Setting, name: str, seeds: Sequence[float], moved: Array)
 
 def _statistics(found: Found, name: str) -> Array:
     folder, record = found
+    if name in CHAT:
+        return losses.of_run(folder.path, _TEST)
     language = record.config["data"]["target_lang"]
     return segments.of_run(folder.path, [name], language, _TEST)[name]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mtsweep.compare.effects import effects
 from mtsweep.compare.model import Comparison, Pair, Row, Verdict
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, gained, rounded
 
 _NAMED = 3
 
@@ -39,8 +39,8 @@ def _verdict(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
     if verdict.detectable is not None and any(key != verdict.best for key in verdict.tied):
         yield (
             f"With {score.segments} segments and {_seeds(runs)}, a true difference of "
-            f"{verdict.detectable:.1f} {name} would most often be found; smaller ones cannot "
-            "be relied on to show."
+            f"{rounded(verdict.metric, verdict.detectable)} {name} would most often be found; "
+            "smaller ones cannot be relied on to show."
         )
     if runs and all(len(row.ids) == 1 for row in runs):
         yield (
@@ -52,14 +52,14 @@ def _verdict(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
 def _ranking(verdict: Verdict, rows: dict[str, Row], count: int) -> str:
     name, best = LABELS[verdict.metric], rows[verdict.best]
     tied = [rows[key].label for key in verdict.tied if key != verdict.best]
-    value = best.scores[verdict.metric].value
+    value = rounded(verdict.metric, best.scores[verdict.metric].value)
     if not tied:
-        return f"{best.label} is best: {value:.1f} {name}, and every other is shown to be worse."
+        return f"{best.label} is best: {value} {name}, and every other is shown to be worse."
     others = _list(tied)
     if len(verdict.tied) >= len(rows) or len(tied) == count - 1:
         among = "the runs" if best.kind == "run" else "them"
-        return f"No best among {among}: {best.label} ({value:.1f} {name}) is tied with {others}."
-    return f"{best.label} is ahead with {value:.1f} {name}, tied with {others}; the rest is worse."
+        return f"No best among {among}: {best.label} ({value} {name}) is tied with {others}."
+    return f"{best.label} is ahead with {value} {name}, tied with {others}; the rest is worse."
 
 
 def _against_base(verdict: Verdict, rows: dict[str, Row]) -> Iterator[str]:
@@ -76,9 +76,10 @@ def _against_base(verdict: Verdict, rows: dict[str, Row]) -> Iterator[str]:
             continue
         which = rows[base].label if len(bases) > 1 else "the untouched model"
         turn = 1 if pair.second == verdict.best else -1
-        low, high = sorted((turn * pair.low, turn * pair.high))
-        gain = f"{turn * pair.difference:+.1f} {name}"
-        span = f"95 % interval {low:+.1f} to {high:+.1f}"
+        ends = sorted((turn * pair.low, turn * pair.high))
+        low, high = (gained(verdict.metric, end) for end in ends)
+        gain = f"{gained(verdict.metric, turn * pair.difference)} {name}"
+        span = f"95 % interval {low} to {high}"
         yield (
             f"{best.label} differs from {which} by {gain} ({span})."
             if pair.real

@@ -47,6 +47,8 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
     if "encoder" in (config.model.freeze or ()) and config.model.kind == "causal":
         yield "model.freeze", "a decoder-only model has no encoder; use layers:N (the first N)"
     yield from ((f"data.{key}", complaint) for key, complaint in data_checks(config.data))
+    if config.data.is_chat:
+        yield from _chat_checks(config)
     yield from _also_checks(config)
     yield from _prompt_checks(config)
 
@@ -65,8 +67,12 @@ def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
         yield "mix", f"shares are given to every part or to none, and sum to 1, not {sum(shares):g}"
     if data.synthetic_share is not None and data.synthetic_file is None:
         yield "synthetic_file", "data.synthetic_share needs it: data.synthetic_file=FOLDER"
-    if data.is_chat:
-        yield "form", "conversations can be read, but nothing trains on them yet; use form=pairs"
+    if data.is_chat and data.source not in {"files", "hub", "combined"}:
+        yield "form", f"{data.source} holds pairs; conversations are read with data=chat"
+    if data.is_chat and data.synthetic_file is not None:
+        yield "synthetic_file", "synthetic pairs go beside pairs, not beside conversations"
+    if any(part.form != data.form for part in data.mix if "form" in part.model_fields_set):
+        yield "mix", "holds pairs or conversations, not both; give data.form once"
     if data.dev_file and not data.test_file:
         yield "test_file", "a dev file without a test file: give data.test_file as well"
 
@@ -83,6 +89,13 @@ def _prompt_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "prompt.shots", "conversations cannot be shown as examples; use prompt.shots=0"
 
 
+def _chat_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
+    if config.model.kind != "causal":
+        yield "model.kind", "conversations need a decoder-only model; such as model=llama3b"
+    if config.prompt.shots:
+        yield "prompt.shots", "conversations are asked as they stand; leave prompt as it is"
+
+
 def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
     told = dict(also_problems(config))
     for key, found in told.items():
@@ -97,6 +110,11 @@ def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
         for name, data in also(config).items():
             for key, complaint in data_checks(data):
                 yield f"evaluation.also.{name}.{key}", complaint
+            if data.is_chat != config.data.is_chat:
+                yield (
+                    f"evaluation.also.{name}.form",
+                    "a run is scored on pairs or on conversations, not on both",
+                )
 
 
 def _trainer_checks(config: RunConfig) -> Iterator[tuple[str, str]]:

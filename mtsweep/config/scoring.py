@@ -16,7 +16,7 @@ class DecodingConfig(Section):
     num_beams: PositiveInt = 1
     max_new_tokens: PositiveInt | None = None
     """Generated tokens at most; null takes a quarter more than the longest target of the first
-    1,000 training pairs (before ``data.size``) has."""
+    1,000 training pairs (before ``data.size``) has; of answers in a conversation 512 at most."""
     repetition_penalty: PositiveFloat = 1.0
     no_repeat_ngram_size: NonNegativeInt = 0
     batch_size: PositiveInt = 100
@@ -33,6 +33,9 @@ class EvaluationConfig(Section):
     metrics: tuple[Metric, ...] = get_args(Metric)
     samples: NonNegativeInt = 10
     """Segments shown, base and tuned side by side, in ``samples.md`` and by the tracker."""
+    answers: PositiveInt = 50
+    """Conversations: first turns of the test set that are answered, for how the answers behave. The
+    losses are of the whole test set."""
     probes: tuple[str, ...] | None = None
     """Texts translated beside the test set and shown first; null takes questions of a dental
     patient, where the source language has them."""

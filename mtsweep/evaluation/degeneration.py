@@ -65,6 +65,25 @@ def signs(segment: Segment, prompt_words: Sequence[str] = ()) -> list[Sign]:
     return found
 
 
+def signs_of_answer(segment: Segment) -> list[Sign]:
+    """What an answer in a conversation does that no good one does: it may say anything else."""
+    said = segment.said.text
+    found: list[Sign] = []
+    if not segment.said.stopped:
+        found.append("no end")
+    if _repeated(said)[0] > _repeated(segment.reference)[0]:
+        found.append("repeats")
+    if _is_copy(said, segment.source) and not _is_copy(segment.reference, segment.source):
+        found.append("copied")
+    return found
+
+
+def answered(segments: Sequence[Segment]) -> Degeneration:
+    """The behaviour of answers in conversations."""
+    told = degeneration(segments, [signs_of_answer(segment) for segment in segments])
+    return told.model_copy(update={"text_after": None, "wrong_language": None})
+
+
 def degeneration(
     segments: Sequence[Segment], told: Sequence[Sequence[Sign]] | None = None
 ) -> Degeneration:
@@ -81,7 +100,7 @@ def degeneration(
     def share(sign: Sign) -> float:
         return sum(sign in each for each in told) / len(segments)
 
-    judged = all(_knows(segment.target_lang) for segment in segments)
+    judged = all(segment.target_lang and _knows(segment.target_lang) for segment in segments)
     return Degeneration(
         stopped=1 - share("no end"),
         repeated_4grams=sum(repeated for repeated, _ in counts) / grams if grams else 0.0,

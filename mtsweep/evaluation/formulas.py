@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mtsweep.scores import CHAT
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _BETA = 2.0
 _SMALLEST = 1e-300
+_LARGEST = 700.0
+"""Losses beyond it have no perplexity that a number could hold."""
 
 
 def corpus(name: str, sums: Array) -> Array:
@@ -27,7 +31,20 @@ def corpus(name: str, sums: Array) -> Array:
     Returns:
         One score for each of the leading indices, on sacreBLEU's scale.
     """
+    if name in CHAT:
+        return _read(name, sums)
     return _bleu(sums) if name == "bleu" else _chrf(sums)
+
+
+def _read(name: str, sums: Array) -> Array:
+    """What a model makes of answers: ... x (loss, tokens, likeliest tokens)."""
+    import numpy as np
+
+    tokens = np.maximum(sums[..., 1], 1.0)
+    if name == "mean_token_accuracy":
+        return sums[..., 2] / tokens
+    loss = sums[..., 0] / tokens
+    return np.exp(np.minimum(loss, _LARGEST)) if name == "perplexity" else loss
 
 
 def _bleu(sums: Array) -> Array:

@@ -25,6 +25,10 @@ DATE = "26 Jul 2024"
 prompt. It is the date that they fall back on themselves."""
 
 
+ANSWER_TOKENS = 512
+"""Generated tokens of an answer at most, where ``decoding.max_new_tokens`` says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """A conversation, or the part of one up to an answer, as a model reads it."""

@@ -155,6 +155,30 @@ def _fetched(name: str, file: str, revision: str | None) -> Path:
         raise NoSuchFileError(f"{error}: it is no transformers model") from error
 
 
+def has_chat_template(located: Located, source: str) -> bool:
+    """Whether a model is known to have a chat template, or not known to have none."""
+    if source != "hub" or located.tokenizer_config.get("chat_template"):
+        return True
+    folder = Path(located.name)
+    if folder.is_dir():
+        return any((folder / name).exists() for name in _TEMPLATES)
+    for name in _TEMPLATES[:2]:
+        try:
+            if _cached(located.name, name, located.revision) or _fetched(
+                located.name, name, located.revision
+            ):
+                return True
+        except NoSuchFileError:
+            continue
+        except UserError:
+            return _cached(located.name, "tokenizer_config.json", located.revision) is None
+    return False
+
+
+_TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
+"""Files and folders that hold a chat template, apart from ``tokenizer_config.json``."""
+
+
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}

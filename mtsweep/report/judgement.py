@@ -11,7 +11,7 @@ from typing import Literal
 
 from mtsweep.report.charts import Chart, Picture, Series
 from mtsweep.report.entries import Entry, Sweep, flat
-from mtsweep.scores import LABELS, Score
+from mtsweep.scores import LABELS, Score, rounded
 
 _LEADS = ("chrf", "bleu")
 """chrF first: it needs no words, and so is fair to languages with long ones."""
@@ -115,15 +115,18 @@ def _leading(best: Entry, lead: str, *, alone: bool) -> str:
     span = (
         ""
         if score.low is None or score.high is None
-        else f" (95 % interval {score.low:.1f} to {score.high:.1f}, {score.segments} segments)"
+        else f" (95 % interval {rounded(lead, score.low)} to {rounded(lead, score.high)}, "
+        f"{score.segments} segments)"
     )
     who = f"{best.label} has" if alone else f"{best.label} has the best"
     base = best.record.base_scores.get(lead) if best.record else None
+    value = rounded(lead, score.value)
     if base is None:
-        return f"{who} {label}: {score.value:.1f}{span}."
+        return f"{who} {label}: {value}{span}."
     delta = score.value - base.value
     way = "above" if delta >= 0 else "below"
-    return f"{who} {label}: {score.value:.1f}{span}, {abs(delta):.1f} {way} the untouched model."
+    gap = rounded(lead, abs(delta))
+    return f"{who} {label}: {value}{span}, {gap} {way} the untouched model."
 
 
 def _others(runs: Sequence[Entry], near: Sequence[Entry], lead: str) -> list[str]:

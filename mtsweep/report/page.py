@@ -15,6 +15,7 @@ from mtsweep.report import interactive
 from mtsweep.report.content import Content, Scale
 from mtsweep.report.entries import Sweep
 from mtsweep.report.samples import Packed, SampleSet, pack
+from mtsweep.scores import gained, rounded
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ON_PAPER = 5
@@ -62,14 +63,14 @@ def environment() -> Any:  # noqa: ANN401
     return made
 
 
-def one(value: float) -> str:
-    """With one digit behind the point."""
-    return f"{value:.1f}"
+def one(value: float, metric: str = "") -> str:
+    """With one digit behind the point, or as many as the metric deserves."""
+    return rounded(metric, value)
 
 
-def signed(value: float) -> str:
+def signed(value: float, metric: str = "") -> str:
     """A difference, with its sign."""
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return gained(metric, value).replace("-", "\N{MINUS SIGN}")
 
 
 def _at(value: float, scale: Scale) -> str:

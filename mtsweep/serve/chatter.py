@@ -16,15 +16,12 @@ from mtsweep.errors import UserError
 from mtsweep.evaluation.generate import Hypothesis, generate, generation_config
 from mtsweep.models import families
 from mtsweep.models.adapters import adapted, merged
-from mtsweep.models.chat import ChatCodec
+from mtsweep.models.chat import ANSWER_TOKENS, ChatCodec
 from mtsweep.models.load import Base, load
 from mtsweep.models.locate import locate
 
 if TYPE_CHECKING:
     import torch
-
-ANSWER_TOKENS = 512
-"""Generated tokens of an answer at most, where ``decoding.max_new_tokens`` says nothing."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def locate(name: str, output: Path) -> RunFolder:
 
 
 def _best(sweeps: list[str], output: Path) -> tuple[RunFolder, Record]:
-    """The run of a sweep with the best chrF; of its first metric, where chrF was not asked for."""
+    """The run of a sweep with the best chrF; or by its first metric, where it has no chrF."""
     found, _ = gather(sweeps, output)
     runs = [(folder, record) for folder, record in found if record.kind == "run"]
     runs = runs or found  # a sweep of untouched models alone
@@ -71,7 +71,8 @@ def _best(sweeps: list[str], output: Path) -> tuple[RunFolder, Record]:
     if not shared:
         raise UserError(f"{' '.join(sweeps) or BEST}: its runs share no metric; name a run")
     metric = "chrf" if "chrf" in shared else min(shared)
-    return max(runs, key=lambda each: each[1].scores[metric].value)
+    sign = -1 if runs[0][1].scores[metric].direction == "lower" else 1
+    return max(runs, key=lambda each: sign * each[1].scores[metric].value)
 
 
 def configuration(folder: RunFolder) -> RunConfig:
