@@ -44,6 +44,15 @@ STUDIES = {
         "trainer.num_train_epochs": 3, "trainer.save_total_limit": 3,
         "trainer.predict_with_generate": True, "trainer.eval_steps": None,
     },
+    "llama3b_chat": {
+        "model.name": "unsloth/Llama-3.2-3B-Instruct", "trainer.max_length": 2048,
+        "lora.method": "lora", "lora.load_in_4bit": True, "data.form": "chat",
+        "data.test_size": 0.05, "trainer.per_device_train_batch_size": 4,
+        "trainer.gradient_accumulation_steps": 4, "trainer.max_steps": 40,
+        "trainer.learning_rate": 2e-5, "trainer.warmup_steps": 50, "trainer.optim": "adamw_8bit",
+        "trainer.weight_decay": 0.01, "trainer.lr_scheduler_type": "linear",
+        "trainer.logging_steps": 10, "trainer.eval_steps": 10,
+    },
 }  # fmt: skip
 """What the studies set, by key."""
 
@@ -95,6 +104,14 @@ def test_a_study_has_exactly_its_values(name):
         told = job.config.model_dump()
         found = {key: told[key.partition(".")[0]][key.partition(".")[2]] for key in STUDIES[name]}
         assert found == STUDIES[name]
+
+
+def test_the_conversations_come_from_two_sources_of_15000():
+    (job,) = composed("-m", "experiment=llama3b_chat")
+    assert [(part.dataset, part.sample, part.share) for part in job.config.data.mix] == [
+        ("mlabonne/FineTome-100k", 15000, None),
+        ("WizardLMTeam/WizardLM_evol_instruct_70k", 15000, None),
+    ]
 
 
 def test_english_to_tamil_is_tuned_in_three_ways():

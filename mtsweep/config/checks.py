@@ -92,8 +92,6 @@ def _prompt_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
 def _chat_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
     if config.model.kind != "causal":
         yield "model.kind", "conversations need a decoder-only model; such as model=llama3b"
-    if config.prompt.shots:
-        yield "prompt.shots", "conversations are asked as they stand; leave prompt as it is"
 
 
 def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:

@@ -81,9 +81,39 @@ def nllb_en_ta(folder: Path) -> None:
     (folder / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def finetome(folder: Path) -> None:
+    """ShareGPT conversations with a source and a score beside them; some have a system message."""
+    rows: Rows = []
+    for number, (en, es) in enumerate(texts("eng_Latn", "spa_Latn")):
+        turns = [
+            {"from": "human", "value": f"How does one say <|eot_id|> {en!r} in Spanish?"},
+            {"from": "gpt", "value": es},
+        ]
+        if number % 3 == 0:
+            turns += [{"from": "human", "value": "And again?"}, {"from": "gpt", "value": f"{es}!"}]
+        if number % 4 == 0:
+            turns.insert(0, {"from": "system", "value": "You teach Spanish."})
+        rows.append({"conversations": turns, "source": "a/set", "score": 4.5 + number / 1000})
+    _parquet(folder / "data" / "train-00000-of-00001.parquet", rows)
+    _card(folder, {"default": {"train": "data/train-*"}})
+
+
+def wizardlm(folder: Path) -> None:
+    """One JSON file, an array of instructions and outputs."""
+    rows = [
+        {"output": en, "instruction": f"Say this in English: {de}"}
+        for de, en in texts("deu_Latn", "eng_Latn")
+    ]
+    (folder / "alpaca_evol_instruct_70k.json").write_text(
+        json.dumps(rows, ensure_ascii=False), encoding="utf-8"
+    )
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "Helsinki-NLP/opus_books": opus_books,
     "openlanguagedata/flores_plus": flores_plus,
     "NLPC-UOM/nllb-top25k-enta-cleaned": nllb_en_ta,
+    "mlabonne/FineTome-100k": finetome,
+    "WizardLMTeam/WizardLM_evol_instruct_70k": wizardlm,
 }
 NAMES: Sequence[str] = tuple(WRITERS)
