@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _LOSSES = {"loss": "training loss", "eval_loss": "dev loss"}
+_SCORES = {"dev_chrf": "chrF", "dev_bleu": "BLEU"}
 
 _PLACE = (0.13, 0.13, 0.84, 0.83)
 """Of the axes: left, bottom, width, height as shares of the picture."""
 
 
 def draw(folder: Path) -> list[Path]:
-    """Write ``loss.png`` and ``learning_rate.png`` into a run folder.
+    """Write ``loss.png``, ``learning_rate.png`` and ``scores.png`` into a run folder.
 
     Returns:
         The pictures; none of a run without figures (one that took its weights over).
@@ -24,6 +25,7 @@ def draw(folder: Path) -> list[Path]:
         for path, lines, label in (
             (folder / "loss.png", _LOSSES, "loss (nats a token)"),
             (folder / "learning_rate.png", {"learning_rate": "learning rate"}, "learning rate"),
+            (folder / "scores.png", _SCORES, "score of the dev set (0 to 100)"),
         )
         if _picture(path, {told: _points(rows, key) for key, told in lines.items()}, label)
     ]

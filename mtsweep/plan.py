@@ -18,6 +18,7 @@ import yaml
 from mtsweep import data, device
 from mtsweep.compose import Job
 from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, also
+from mtsweep.data.devset import without_test
 from mtsweep.data.pairs import Corpus
 from mtsweep.data.shots import Shots, shots
 from mtsweep.errors import ConfigError, Problem, UserError
@@ -36,6 +37,9 @@ _SHOWN_ONLY = {
     "skip_memory_metrics", "include_num_input_tokens_seen",
 }  # fmt: skip
 """Trainer fields that change what is shown or stored, not what is learnt."""
+
+_CHOICE = ("metric_for_best_model", "early_stopping_patience", "early_stopping_threshold")
+"""Trainer fields that count, with all that a choice depends on, where a choice is made."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +258,8 @@ def identify(job: Job) -> Run:
         "prompt": prompt,
         "seed": config.seed,
     }
+    if choice := _choice(config, corpus):
+        training["choice"] = choice
     if frozen := _frozen(config):
         training["freeze"] = frozen
     scoring = {
@@ -375,7 +381,25 @@ def _trainer(trainer: TrainerConfig) -> dict[str, Any]:
     values = trainer.model_dump(mode="json")
     if values["max_steps"] is not None:
         values.pop("num_train_epochs")
-    return {key: value for key, value in values.items() if key not in _SHOWN_ONLY}
+    return {k: v for k, v in values.items() if k not in _SHOWN_ONLY and k not in _CHOICE}
+
+
+def _choice(config: RunConfig, corpus: Corpus) -> dict[str, Any]:
+    """What decides which step's weights are kept; empty where those of the last are.
+
+    Raises:
+        UserError: if the dev set has nothing that is not in the test set.
+    """
+    trainer, evaluation = config.trainer, config.evaluation
+    if trainer.metric_for_best_model is None:
+        return {}
+    without_test(corpus)
+    told = {name: getattr(trainer, name) for name in _CHOICE}
+    told["every"] = trainer.eval_steps
+    if trainer.translates:
+        told["every"] = evaluation.every or trainer.eval_steps
+        told["segments"] = min(evaluation.dev_segments, len(corpus.dev))
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _prompt(

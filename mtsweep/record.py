@@ -78,6 +78,9 @@ class Training(BaseModel):
     """Training and dev texts with fewer examples before them than ``prompt.shots``."""
     adjusted: dict[str, int] = {}
     """Trainer fields that the run had to change by itself, and what it changed them to."""
+    chosen: dict[str, Any] = {}
+    """What the dev set chose (``trainer.metric_for_best_model``): ``metric``, its ``value``, the
+    ``step`` whose weights were kept, the number of ``looks``, ``stopped_early``."""
 
 
 class Record(BaseModel):
@@ -114,6 +117,8 @@ class Record(BaseModel):
     test set has several."""
     base_parts: dict[str, dict[str, Score]] = {}
     """Of the untouched model, likewise."""
+    chosen: dict[str, Any] = {}
+    """What the dev set chose, as in :class:`Training`; empty: the last step's weights."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
             base_also=base_record.also,
             parts=scored.parts,
             base_parts=base_record.parts,
+            chosen=training.chosen,
         )
     except BaseException:
         tracker.finish(None, [])

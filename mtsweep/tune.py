@@ -5,18 +5,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mtsweep import device
+from mtsweep.data.devset import spread, without_test
+from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.errors import RunFailedError
+from mtsweep.evaluation.devset import DevScorer
 from mtsweep.models.adapters import adapted
 from mtsweep.models.load import Base
 from mtsweep.plan import Run
 from mtsweep.record import RunFolder, Training
 from mtsweep.tracking import Tracker
-from mtsweep.training import checkpoints, fit
+from mtsweep.training import DevSet, checkpoints, fit
 from mtsweep.watch import Watcher
 
 
@@ -109,7 +112,7 @@ def _train(
 ) -> Training:
     adjusted = run.folder.adjusted()
     trainer = run.config.trainer.model_copy(update=adjusted)
-    data = run.config.data
+    data, corpus = run.config.data, _seen(run)
     languages = data.source_lang, data.target_lang
     codec = (
         base.chat_codec() if data.is_chat else base.codec(languages, run.config.prompt, run.shots)
@@ -118,7 +121,10 @@ def _train(
     if frozen := run.config.model.freeze:
         listener.say(f"{', '.join(frozen)} frozen; trains {_trained_share(model)}")
     try:
-        fitted = fit(model, codec, run.corpus, trainer, run.config.seed, run.folder.path, listener)
+        fitted = fit(
+            model, codec, corpus, trainer, run.config.seed, run.folder.path, listener,
+            _dev_set(run, base, corpus),
+        )  # fmt: skip
     except Exception as error:
         if not device.is_out_of_memory(error):
             raise
@@ -132,9 +138,32 @@ def _train(
             fewer_examples=fitted.fewer_examples,
             trainable_parameters=fitted.trainable_parameters,
             adjusted=adjusted,
+            chosen=fitted.chosen,
         )
     # Outside of the handler, whose traceback would keep the activations alive.
     raise _smaller(run, *batch)
+
+
+def _seen(run: Run) -> Corpus:
+    """What training sees of the data: nothing of the test set.
+
+    Where the dev set chooses, it has nothing in common with the test set either.
+    """
+    chooses = run.config.trainer.metric_for_best_model is not None
+    return replace(run.corpus, test=(), dev=without_test(run.corpus) if chooses else run.corpus.dev)
+
+
+def _dev_set(run: Run, base: Base, corpus: Corpus) -> DevSet | None:
+    """How the dev set is translated on the way, where anything asks for it."""
+    config = run.config
+    if corpus.is_chat or not (config.evaluation.every or config.trainer.translates):
+        return None
+    groups: dict[tuple[str, str], list[Pair]] = {}
+    for pair in spread(corpus.dev, config.evaluation.dev_segments):
+        languages = pair.languages or (corpus.source_lang, corpus.target_lang)
+        groups.setdefault(languages, []).append(pair)
+    codecs = {languages: base.codec(languages, config.prompt, run.shots) for languages in groups}
+    return DevSet(DevScorer(groups, codecs), config.evaluation.every)
 
 
 def _trained_share(model: Any) -> str:  # noqa: ANN401

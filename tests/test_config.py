@@ -195,6 +195,21 @@ def test_a_decoder_only_model_has_no_encoder_to_freeze():
     assert "use layers:N" in problem.complaint
 
 
+def test_patience_needs_something_to_be_patient_with():
+    [problem] = problems_of({"trainer.early_stopping_patience": 2})
+    assert problem.key == "trainer.early_stopping_patience"
+    assert "needs trainer.metric_for_best_model" in problem.complaint
+    [problem] = problems_of(
+        {"trainer.metric_for_best_model": "chrf", "trainer.early_stopping_threshold": 0.5}
+    )
+    assert problem.key == "trainer.early_stopping_threshold"
+
+
+def test_hfs_own_way_of_choosing_is_answered_with_ours():
+    [problem] = problems_of({"trainer.load_best_model_at_end": True})
+    assert "set trainer.metric_for_best_model" in problem.complaint
+
+
 def test_four_bits_and_full_training_do_not_go_together():
     [problem] = problems_of({"lora": "none", "lora.load_in_4bit": True})
     assert problem.key == "lora.load_in_4bit"

@@ -105,6 +105,43 @@ def test_settings_of_an_adapter_do_not_count_where_there_is_none():
     assert ids(run(lora="none", lora__r=4)) == ids(run(lora="none"))
 
 
+BEST = {"trainer__metric_for_best_model": "chrf"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"evaluation__every": 7}, {"evaluation__dev_segments": 7}, {"trainer__eval_steps": 3},
+     {"trainer__early_stopping_patience": 2},
+     {"trainer__metric_for_best_model": "bleu"}],
+    ids=str,
+)  # fmt: skip
+def test_whatever_a_choice_depends_on_counts_where_there_is_one(change):
+    chosen = run(**BEST)
+    changed = run(**{**BEST, **change})
+    assert chosen.train_id != run().train_id
+    assert changed.train_id != chosen.train_id
+    assert changed.base_id == chosen.base_id == run().base_id
+
+
+@pytest.mark.parametrize(
+    "change", [{"evaluation__every": 7}, {"evaluation__dev_segments": 7}], ids=str
+)
+def test_curves_alone_are_no_other_run(change):
+    assert ids(run(**change)) == ids(run())
+    by_loss = {"trainer__metric_for_best_model": "eval_loss"}
+    assert ids(run(**by_loss, **change)) == ids(run(**by_loss))
+
+
+def test_a_dev_set_that_is_the_test_set_cannot_choose(tmp_path):
+    file = str(pairs(tmp_path / "held.jsonl"))
+    rows = [{"source": f"word {n}", "target": f"palabra {n}"} for n in range(30)]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with pytest.raises(UserError, match="31 test and 0 dev pairs"):
+        run(**BEST, data="files", data__train_file=str(tmp_path / "train.jsonl"),
+            data__dev_file=file, data__test_file=file, data__source_lang="eng_Latn",
+            data__target_lang="spa_Latn", data__leaks="keep")  # fmt: skip
+
+
 def test_frozen_embeddings_count_where_they_would_be_trained():
     assert ids(run(model__freeze="embeddings")) == ids(run())
     assert run(lora="none", model__freeze="embeddings").id != run(lora="none").id

@@ -33,3 +33,38 @@ def test_a_run_that_takes_weights_over_says_what_the_run_that_trained_them_says(
     one, other = (hypotheses(folder) for folder, _ in told["run"])
     assert one == other
     assert all(one != hypotheses(folder) for folder, _ in told["base"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["tiny_causal", "tiny_seq2seq"])
+def test_the_dev_set_chooses_the_weights_and_the_test_set_is_not_looked_at(
+    here, monkeypatch, model
+):
+    from mtsweep.evaluation import devset
+
+    asked: list[str] = []
+
+    def spy(tuned, codec, sources, decoding, limit):
+        asked.extend(sources)
+        return generate(tuned, codec, sources, decoding, limit)
+
+    generate = devset.generate
+    monkeypatch.setattr(devset, "generate", spy)
+    best = ["trainer.metric_for_best_model=chrf", "evaluation.every=3", "evaluation.dev_segments=3"]
+    events = work(f"model={model}", *FEW, *best)
+    assert outcomes(events) == ["finished"], events
+    [path] = list(here.glob("runs/*/trained.json"))
+    record = json.loads((path.parent / "record.json").read_text(encoding="utf-8"))
+    lines = [
+        json.loads(line)
+        for line in (path.parent / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    curve = {line["step"]: line["dev_chrf"] for line in lines if "dev_chrf" in line}
+    assert sorted(curve) == [3, 6, 9, 12]
+    assert record["chosen"]["value"] == max(curve.values())
+    assert curve[record["chosen"]["step"]] == max(curve.values())
+    assert record["chosen"]["looks"] == 4
+    assert (path.parent / "scores.png").is_file()
+    tested = (path.parent / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(set(asked)) == 3
+    assert not set(asked) & {json.loads(line)["source"] for line in tested}

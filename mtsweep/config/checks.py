@@ -116,7 +116,16 @@ def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 
 def _trainer_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
-    kind = config.model.kind
+    kind, trainer = config.model.kind, config.trainer
+    if trainer.early_stopping_patience is not None and trainer.metric_for_best_model is None:
+        yield (
+            "trainer.early_stopping_patience",
+            "needs trainer.metric_for_best_model: chrf, bleu or eval_loss",
+        )
+    if trainer.translates and config.data.is_chat:
+        yield "trainer.metric_for_best_model", "conversations are no translations; use eval_loss"
+    if trainer.early_stopping_threshold is not None and trainer.early_stopping_patience is None:
+        yield "trainer.early_stopping_threshold", "needs trainer.early_stopping_patience"
     fields = arguments.fields(kind)
     trained_by = arguments.TRAINER_CLASS[kind]
     for name, value in config.trainer.others.items():
@@ -140,6 +149,8 @@ OURS = {
     "run_name": "is set by the tracking group",
     "auto_find_batch_size": "would change the effective batch in silence; set "
     "trainer.per_device_train_batch_size and trainer.gradient_accumulation_steps",
+    "load_best_model_at_end": "set trainer.metric_for_best_model: chrf, bleu or eval_loss",
+    "greater_is_better": "follows from trainer.metric_for_best_model",
     "push_to_hub": "nothing is published by a run",
     "hub_token": "a token has no place in a configuration; use `hf auth login`",
     "use_cpu": "the device is chosen by the machine; set CUDA_VISIBLE_DEVICES= for the CPU",

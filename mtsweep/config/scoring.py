@@ -39,6 +39,12 @@ class EvaluationConfig(Section):
     probes: tuple[str, ...] | None = None
     """Texts translated beside the test set and shown first; null takes questions of a dental
     patient, where the source language has them."""
+    every: PositiveInt | None = None
+    """Optimiser steps between two translations of the dev set: curves of BLEU and chrF. Null
+    translates it only where ``trainer.metric_for_best_model`` needs that, as often as a dev loss is
+    taken."""
+    dev_segments: PositiveInt = 100
+    """Dev segments that are translated each time, evenly out of the dev set."""
     also: dict[str, dict[str, Any]] = {}
     """Further test sets, scored before and after: a name to what differs from the data section
     (``evaluation.also.legal.domains=[legal]``), or to a whole one

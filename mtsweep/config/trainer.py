@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 class TrainerConfig(BaseModel):
@@ -30,9 +30,23 @@ class TrainerConfig(BaseModel):
     logging_steps: PositiveInt = 10
     eval_steps: PositiveInt | None = None
     """Optimiser steps between two dev losses; null takes one at the end of each epoch."""
+    metric_for_best_model: Literal["chrf", "bleu", "eval_loss"] | None = None
+    """What the dev set chooses the step by whose weights are kept; null keeps the last step's. BLEU
+    and chrF are of translations (``evaluation.every``, ``evaluation.dev_segments``), made greedily
+    whatever the decoding; ``eval_loss`` is looked at every ``eval_steps``. The test set has no say.
+    """
+    early_stopping_patience: PositiveInt | None = None
+    """Looks at the dev set without a gain after which training ends."""
+    early_stopping_threshold: NonNegativeFloat | None = None
+    """Least difference that is a gain to the patience, in points or nats; null is any."""
     save_steps: PositiveInt | None = None
     """Optimiser steps between two checkpoints; null makes one every five minutes. An interrupted
     run makes one at once, and a run that is through drops them."""
+
+    @property
+    def translates(self) -> bool:
+        """Whether the choice of a step needs translations of the dev set."""
+        return self.metric_for_best_model in {"chrf", "bleu"}
 
     @property
     def others(self) -> dict[str, Any]:

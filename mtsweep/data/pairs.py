@@ -131,7 +131,7 @@ class Corpus:
     @property
     def is_chat(self) -> bool:
         """Whether it holds conversations rather than translations."""
-        return isinstance(self.test[0], Conversation)
+        return isinstance((self.test or self.train)[0], Conversation)
 
     @property
     def fingerprint(self) -> str:

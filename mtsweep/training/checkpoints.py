@@ -35,6 +35,12 @@ class Checkpoint:
     seconds: float
     """Of training, up to here."""
 
+    @property
+    def through(self) -> bool:
+        """Whether it is of the last step."""
+        told = json.loads((self.path / "trainer_state.json").read_text(encoding="utf-8"))
+        return self.step >= told["max_steps"]
+
 
 def place(run_folder: Path) -> Path:
     """Where the checkpoints of a run lie."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from mtsweep.models.codec import FEWER, Codec
 from mtsweep.models.families import Family
 from mtsweep.training import checkpoints, examples, preflight, settings
 from mtsweep.training.callbacks import Listener, Report
-from mtsweep.training.checkpoints import Keeper
+from mtsweep.training.checkpoints import Checkpoint, Keeper
+from mtsweep.training.choice import Chooser, DevSet
 from mtsweep.training.compact import compact_head
 from mtsweep.training.order import steady, token_mean
 
@@ -46,9 +47,11 @@ class Fitted:
     trainable_parameters: int
     fewer_examples: int = 0
     """Training and dev texts with fewer examples before them than were asked for."""
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """Step, metric and value of the weights that were kept; empty: the last step's."""
 
 
-def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configuration
+def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole configuration
     model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
     codec: Codec | ChatCodec,
     corpus: Corpus,
@@ -56,6 +59,7 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
     seed: int,
     folder: Path,
     listener: Listener,
+    dev_set: DevSet | None = None,
 ) -> Fitted:
     """Train what is trainable of a model on the corpus's training pairs.
 
@@ -67,6 +71,7 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
         seed: Of data order and dropout.
         folder: Of the run; checkpoints go there, and the newest whole one is gone on from.
         listener: Gets steps and figures.
+        dev_set: Translates dev pairs, for curves and for the choice of a step.
 
     Raises:
         RunFailedError: if the preflight finds a fault, or the loss is not finite.
@@ -87,17 +92,37 @@ def fit(  # noqa: PLR0913 - the sections it uses, rather than the whole configur
         listener.say(told)
     earlier = start.seconds if start else 0.0
     length = sum(map(len, train["input_ids"])) / len(train)
-    _replace_callbacks(hf, Report(listener, length), Keeper(folder, CHECKPOINT_SECONDS, earlier))
+    chooser = Chooser(trainer, dev_set, folder, listener)
+    chooser.resume(start.path if start else None)
+    keeper = Keeper(folder, CHECKPOINT_SECONDS, earlier)
+    _replace_callbacks(hf, Report(listener, length), chooser, keeper)
     began = time.monotonic()
     try:
-        with compact_head():
-            state = hf.train(resume_from_checkpoint=str(start.path) if start else None)
+        if start and _ended(hf, start, chooser):
+            listener.begin(start.step, start.step)
+            steps = start.step
+        else:
+            with compact_head():
+                state = hf.train(resume_from_checkpoint=str(start.path) if start else None)
+            steps = state.global_step
+        chosen = chooser.take_best(model, steps)
     finally:
         # Whatever happened, the model may be taken up again with another batch size.
         trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
         _clean(model, hf, trainer)
     seconds = earlier + time.monotonic() - began
-    return Fitted(seconds, state.global_step, too_long, trainable, fewer)
+    return Fitted(seconds, steps, too_long, trainable, fewer, chosen)
+
+
+def _ended(hf: Trainer, last: Checkpoint, chooser: Chooser) -> bool:
+    """Whether nothing is left to train behind a checkpoint, whose weights are in the model then.
+
+    HF would go one step further. A translation that the checkpoint owes may end the training too.
+    """
+    if chooser.seen.owed or chooser.seen.stopped or last.through:
+        hf._load_from_checkpoint(str(last.path))
+        chooser.pay(last.step, hf.model)
+    return chooser.seen.stopped or last.through
 
 
 def trainer_class(family: Family) -> type[Any]:

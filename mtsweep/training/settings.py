@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from trl.trainer.sft_config import SFTConfig
 
 
+_OURS = {
+    "max_length", "metric_for_best_model", "early_stopping_patience", "early_stopping_threshold",
+}  # fmt: skip
+"""Fields that HF is not handed: its own way of choosing cannot translate, nor go on bit for bit."""
+
+
 def sft_config(trainer: TrainerConfig, seed: int, folder: Path) -> SFTConfig:
     """Arguments of TRL's SFTTrainer. Pairs come tokenised and measured, so it cuts nothing."""
     from trl.trainer.sft_config import SFTConfig
@@ -29,7 +35,7 @@ def seq2seq_arguments(trainer: TrainerConfig, seed: int, folder: Path) -> Seq2Se
 
 def _shared(trainer: TrainerConfig, seed: int, folder: Path) -> dict[str, Any]:
     on_gpu = device.device().type == "cuda"
-    own = trainer.model_dump(exclude={"max_length", *trainer.others})
+    own = trainer.model_dump(exclude={*_OURS, *trainer.others})
     if own["max_steps"] is None:
         own["max_steps"] = -1  # HF's word for: as many as the epochs have
     if own["save_steps"] is None:

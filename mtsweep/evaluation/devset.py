@@ -1,0 +1,53 @@
+"""Scores on the dev set while a model is trained: curves, and what a step is chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtsweep.config import DecodingConfig
+from mtsweep.data.pairs import Pair
+from mtsweep.evaluation.generate import generate, max_new_tokens, within_memory
+from mtsweep.evaluation.metrics import sacre_metric
+from mtsweep.models.adapters import merged
+from mtsweep.models.codec import Codec
+
+METRICS = ("bleu", "chrf")
+
+
+@dataclass
+class DevScorer:
+    """Translates dev pairs greedily and scores them; the same for every decoding of a sweep."""
+
+    groups: Mapping[tuple[str, str], Sequence[Pair]]
+    """Dev pairs by language pair."""
+    codecs: Mapping[tuple[str, str], Codec]
+    decoding: DecodingConfig = DecodingConfig(name="dev")
+    """Its batch gets smaller where memory asks for it."""
+
+    def __call__(self, model: Any) -> dict[str, float]:  # noqa: ANN401 - PreTrainedModel, PeftModel
+        """``dev_bleu`` and ``dev_chrf``, from 0 to 100; means over the language pairs."""
+        training = model.training
+        model.eval()
+        try:
+            with merged(model):
+                scores = [self._scores(model, languages) for languages in self.groups]
+        finally:
+            model.train(training)
+        return {
+            f"dev_{name}": sum(score[name] for score in scores) / len(scores) for name in METRICS
+        }
+
+    def _scores(self, model: Any, languages: tuple[str, str]) -> dict[str, float]:  # noqa: ANN401
+        pairs, codec = self.groups[languages], self.codecs[languages]
+        sources = [pair.source for pair in pairs]
+        limit = max_new_tokens(self.decoding, pairs, codec)
+        said, self.decoding = within_memory(
+            self.decoding, lambda decoding: generate(model, codec, sources, decoding, limit)
+        )
+        texts, references = [each.text for each in said], [pair.target for pair in pairs]
+        return {
+            name: float(sacre_metric(name, languages[1]).corpus_score(texts, [references]).score)
+            for name in METRICS
+        }
