@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -83,7 +84,7 @@ def trained(model) -> dict[str, torch.Tensor]:
     return {name: each.detach().clone() for name, each in named if each.requires_grad}
 
 
-def train(base, folder: Path, heard: Steps, dev: Dev | None, **changes):
+def train(base, folder: Path, heard: Steps, dev: Dev | None, **changes) -> tuple[Any, Any]:
     """What a training comes to, and the weights it leaves; ``None`` where it was interrupted."""
     values = {
         "learning_rate": 1e-2, "max_steps": 9, "per_device_train_batch_size": 4,
