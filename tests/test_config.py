@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -17,7 +19,9 @@ from mtsweep.errors import ConfigError, Problem
 from tests.overrides import CONF, GIVEN, SHIPPED, composed, config, option, problems_of, values
 
 ALL = pytest.mark.parametrize(("group", "name"), SHIPPED)
-SECTIONS = {name: field.annotation for name, field in RunConfig.model_fields.items()}
+SECTIONS: dict[str, Any] = {
+    name: field.annotation for name, field in RunConfig.model_fields.items()
+}
 SECTIONS["synthesis"] = SynthesisConfig
 
 

@@ -46,7 +46,7 @@ def base(request):
 class Dev:
     """Says of each step what it is told to, notes the weights, and may be interrupted."""
 
-    def __init__(self, values: dict[int, float], heard: Heard, interrupted_at: int = 0) -> None:
+    def __init__(self, values: dict[int, float], heard: Steps, interrupted_at: int = 0) -> None:
         self.values, self.heard, self.interrupted_at = values, heard, interrupted_at
         self.weights: dict[int, dict[str, torch.Tensor]] = {}
 
