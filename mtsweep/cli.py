@@ -20,6 +20,7 @@ from mtsweep.errors import MtsweepError, RunFailedError, UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mtsweep.compare import Comparison
     from mtsweep.compose import Job
     from mtsweep.config import SweepConfig, TrackingConfig
     from mtsweep.plan import Plan
@@ -132,9 +133,9 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
-    _judge(out, table)
+    comparison = _judge(out, table)
     if plan.groups or not (folder / "report.html").is_file():
-        _report(folder)
+        _report(folder, comparison)
     mirrored = _mirrored(jobs[0].config.tracking, folder) if plan.groups else ""
     terminal.epilogue(out, plan, folder, mirrored)
     for failure in failures.values():
@@ -144,26 +145,29 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
 
 
-def _judge(out: Console, table: Sequence[Row]) -> None:
+def _judge(out: Console, table: Sequence[Row]) -> Comparison | None:
     """Say what the scores allow to be said; the sweep is through, so a hindrance is only told."""
     from mtsweep import terminal
     from mtsweep.compare import compare
 
     found = [(row.folder, row.record) for row in table if row.folder and row.record]
     if len(found) < 2:
-        return
+        return None
     try:
-        terminal.words(out, compare(found))
+        comparison = compare(found)
     except UserError as error:
         print(f"no judgement: {error}", file=sys.stderr)
+        return None
+    terminal.words(out, comparison)
+    return comparison
 
 
-def _report(folder: Path) -> None:
+def _report(folder: Path, comparison: Comparison | None) -> None:
     """Write the sweep's report; the sweep is through, so whatever goes wrong here is only told."""
     from mtsweep.report import write_report
 
     try:
-        write_report(folder)
+        write_report(folder, comparison=comparison)
     except Exception as error:  # noqa: BLE001 - records are finished, and a report can be made anew
         again = shlex.join(["python", "-m", "mtsweep", "report", str(folder)])
         told = str(error) if isinstance(error, MtsweepError) else f"{type(error).__name__}: {error}"

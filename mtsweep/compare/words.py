@@ -22,6 +22,11 @@ def sentences(comparison: Comparison) -> Iterator[str]:
         for ablation in comparison.ablations:
             if ablation.metric == lead and ablation.members == verdict.members:
                 yield from (where + told for told in effects(ablation))
+    yield from refused(comparison)
+
+
+def refused(comparison: Comparison) -> Iterator[str]:
+    """Why some runs are not ranked with the others."""
     for refusal in comparison.refusals:
         names = _list([comparison.row(key).label for key in refusal.rows])
         yield f"{names}: not ranked with the others: {refusal.reason}."

@@ -126,8 +126,7 @@ def _object(number: int, line: str) -> Row | Malformed:
     try:
         value = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        told = f"{error.msg} at column {error.colno}" if isinstance(error, ValueError) else error
-        return Malformed(number, f"not JSON ({told})")
+        return Malformed(number, f"not JSON ({error})")
     if not isinstance(value, dict):
         return Malformed(number, f"expected a JSON object, found {type(value).__name__}")
     return Row(number, value)

@@ -51,6 +51,7 @@ def _trace(series: Series, chart: Chart) -> dict[str, Any]:
     trace: dict[str, Any] = {
         "type": "bar" if chart.bars else "scatter",
         "name": _plain(series.name),
+        "showlegend": bool(series.name),
         "x": list(series.x),
         "y": list(series.y),
     }

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from mtsweep.evaluation import segments
 from mtsweep.record import Record, RunFolder
+from mtsweep.scores import Score
 from mtsweep.table import Row, as_csv
 from tests.overrides import config
 from tests.records import record, score
@@ -20,17 +22,18 @@ HOSTILE = (
 
 def sweep(
     root: Path,
-    runs: Sequence[tuple[str, float, Sequence[str]]],
+    runs: Sequence[tuple[str, Sequence[str]]],
     sources: Sequence[str],
     references: Sequence[str],
     target_lang: str = "spa_Latn",
     failed: str = "",
 ) -> Path:
-    """Write a sweep; each run is a rank, a chrF and its outputs, and the first is the base row."""
+    """Write a sweep; each run is a rank and its outputs, and the first is the base row."""
     rows = []
-    for number, (label, value, outputs) in enumerate(runs):
+    counts = [_scores(outputs, references, target_lang) for _, outputs in runs]
+    for number, (label, outputs) in enumerate(runs):
         kind = "run" if number else "base"
-        made = _record(f"{number:012x}", kind, label, value, runs[0][1], target_lang)
+        made = _record(f"{number:012x}", kind, label, counts[number], counts[0], target_lang)
         folder = RunFolder(root / "runs" / made.id)
         folder.start("")
         if number:
@@ -58,15 +61,25 @@ def sweep(
     return place
 
 
-def _record(
-    run_id: str, kind: str, label: str, value: float, base: float, target_lang: str
-) -> Record:
+def _scores(
+    outputs: Sequence[str], references: Sequence[str], target_lang: str
+) -> dict[str, Score]:
+    sums = {
+        name: segments.counted(name, outputs, references, target_lang).sum(axis=0)
+        for name in ("bleu", "chrf")
+    }
+    return {name: score(float(segments.corpus(name, each))) for name, each in sums.items()}
+
+
+def _record(  # noqa: PLR0913
+    run_id: str, kind: str, label: str, scores: dict[str, Score], base: dict[str, Score],
+    target_lang: str,
+) -> Record:  # fmt: skip
     rank = int(label.rpartition("=")[2]) if label.rpartition("=")[2].isdigit() else 8
     made = config({"lora.r": rank, "data.target_lang": target_lang}).model_dump(mode="json")
     return record(
         run_id, kind, config=json.loads(json.dumps(made)),
-        scores={"bleu": score(value / 2), "chrf": score(value)},
-        base_scores={"bleu": score(base / 2), "chrf": score(base)},
+        scores=scores, base_scores=base,
         data={"fingerprint": "f00d", "test_fingerprint": "beef", "train": 90, "dev": 5,
               "test": 100, "dropped": {"empty": 3}},
     )  # fmt: skip
@@ -77,8 +90,8 @@ def small(root: Path, **changes) -> Path:
     sources = ["The cat sleeps.", "A dog barks.", HOSTILE, "Rain falls."]
     references = ["El gato duerme.", "Un perro ladra.", HOSTILE, "Llueve."]
     runs = [
-        ("base", 20.0, ["The cat.", "A dog.", "", "Rain."]),
-        ("lora.r=8", 30.0, ["El gato come.", "Un perro ladra.", HOSTILE, "Nieva."]),
-        ("lora.r=16", 31.0, ["El gato duerme.", "Perro.", "nada", "Llueve mucho."]),
+        ("base", ["The cat.", "A dog.", "", "Rain."]),
+        ("lora.r=8", ["El gato come.", "Un perro ladra.", HOSTILE, "Nieva."]),
+        ("lora.r=16", ["El gato duerme.", "Perro.", "nada", "Llueve mucho."]),
     ]
     return sweep(root, runs, sources, references, **changes)

@@ -9,18 +9,31 @@ from html import unescape
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from sacrebleu.metrics.chrf import CHRF
 
 from mtsweep import cli
+from mtsweep.compare import (
+    Ablation,
+    Comparison,
+    Curve,
+    Grid,
+    Line,
+    Point,
+    Share,
+    compare,
+)
 from mtsweep.compose import question
 from mtsweep.errors import UserError
-from mtsweep.report import entries, find, write_report
-from mtsweep.report.charts import thinned
+from mtsweep.report import entries, find, judgement, write_report
+from mtsweep.report.charts import Chart, Heat, thinned
 from mtsweep.report.content import content
+from mtsweep.report.drawn import draw
 from mtsweep.report.judgement import judge
 from mtsweep.report.markdown import escaped
 from mtsweep.report.page import embedded
 from mtsweep.report.samples import gather, pack, segment_chrf
+from mtsweep.report.settings import settings
 from tests.report.sweeps import HOSTILE, small, sweep
 
 
@@ -66,7 +79,7 @@ def test_only_the_scripts_of_the_page_are_allowed(html):
 def test_the_page_and_the_text_hold_the_figures(tmp_path, html):
     text = (tmp_path / "sweeps" / "made" / "report.md").read_text()
     for told in (html, text):
-        for wanted in ("lora.r=16", "31.0", "lora.r=99", "eff:no|tok:13a", "90 train", "3 empty"):
+        for wanted in ("lora.r=16", "lora.r=99", "eff:no|tok:13a", "90 train", "3 empty"):
             assert wanted in told, wanted
     for name in re.findall(r"\]\((pictures/[^)]+)\)", text):
         file = tmp_path / "sweeps" / "made" / name
@@ -75,15 +88,55 @@ def test_the_page_and_the_text_hold_the_figures(tmp_path, html):
     assert "curve-eval_loss.png" in text
 
 
-def test_the_leading_run_is_named_with_its_interval_and_who_overlaps(tmp_path):
-    judged = judge(entries.read(small(tmp_path)))
-    assert judged.sentences[0] == (
-        "lora.r=16 has the best chrF: 31.0 (95 % interval 29.5 to 32.5, 100 segments), "
-        "11.0 above the untouched model."
-    )
-    assert "lora.r=8" in judged.sentences[1]
-    assert {mark.text for mark in judged.marks.values()} == {"leads", "overlaps"}
+def many(root):
+    """Three ranks on 60 segments: two alike, the third far behind."""
+    pick = random.Random(3)
+    words = ["gato", "perro", "duerme", "llueve", "mucho", "casa", "verde", "lejos", "camino"]
+    wanted = [" ".join(pick.choices(words, k=6)) for _ in range(60)]
+
+    def spoilt(share):
+        return [
+            " ".join(pick.choice(words) if pick.random() < share else word for word in text.split())
+            for text in wanted
+        ]
+
+    labels = {"base": 1.0, "lora.r=8": 0.2, "lora.r=16": 0.2, "lora.r=32": 0.7}
+    return sweep(root, [(label, spoilt(share)) for label, share in labels.items()], wanted, wanted)
+
+
+def test_the_report_says_what_the_comparison_says(tmp_path):
+    swept = entries.read(many(tmp_path))
+    found = [(e.folder, e.record) for e in swept.finished if e.folder and e.record]
+    comparison = compare(found)
+    judged = judge(swept)
+    assert judged == judge(swept, comparison)
+    assert list(judged.sentences) == [told for told in comparison.sentences if told]
+    verdict = comparison.verdicts[0]
+    assert set(judged.marks) == set(verdict.tied) == {f"{1:012x}", f"{2:012x}"}
+    assert judged.best == verdict.best
+    assert {mark.text for mark in judged.marks.values()} == {"leads, tied", "tied"}
     assert [chart.title for chart in judged.ablation] == ["chrF by lora.r"]
+
+
+def test_the_matrix_holds_the_corrected_p_value_of_every_pair(tmp_path):
+    swept = entries.read(many(tmp_path))
+    comparison = compare([(e.folder, e.record) for e in swept.finished if e.folder and e.record])
+    (matrix,) = judge(swept, comparison).significance
+    assert isinstance(matrix, Heat)
+    verdict = comparison.verdicts[0]
+    for pair in verdict.pairs:
+        one, other = verdict.members.index(pair.first), verdict.members.index(pair.second)
+        assert matrix.values[one][other] == matrix.values[other][one] == pair.p_holm
+    assert [line[place] for place, line in enumerate(matrix.values)] == [None] * 4
+    assert "significance-1.png" in write_report(swept.folder)[1].read_text()
+
+
+def test_a_comparison_that_is_handed_on_is_not_made_again(tmp_path, monkeypatch):
+    swept = entries.read(many(tmp_path))
+    comparison = compare([(e.folder, e.record) for e in swept.finished if e.folder and e.record])
+    monkeypatch.setattr(judgement, "compare", None)
+    html = write_report(swept.folder, comparison=comparison)[0].read_text()
+    assert all(str(escape(told)) in html for told in comparison.sentences)
 
 
 def test_runs_on_different_test_sets_are_not_ranked(tmp_path):
@@ -93,7 +146,9 @@ def test_runs_on_different_test_sets_are_not_ranked(tmp_path):
     judged = judge(entries.read(folder))
     assert judged.best == ""
     assert judged.marks == {}
-    assert judged.warnings == ["The runs were scored on 2 different test sets."]
+    assert len(judged.warnings) == 1
+    assert "lora.r=16: not ranked with the others: another test set" in judged.warnings[0]
+    assert judged.warnings[0] not in judged.sentences
 
 
 def test_what_is_packed_is_what_the_runs_said(tmp_path):
@@ -107,9 +162,7 @@ def test_what_is_packed_is_what_the_runs_said(tmp_path):
 
 def test_what_does_not_fit_is_left_out_and_counted(tmp_path):
     texts = [f"{random.Random(index).random()} text" for index in range(400)]
-    swept = entries.read(
-        sweep(tmp_path, [("base", 1.0, texts), ("lora.r=8", 2.0, texts)], texts, texts)
-    )
+    swept = entries.read(sweep(tmp_path, [("base", texts), ("lora.r=8", texts)], texts, texts))
     sets = gather([(e.folder, e.record.config) for e in swept.finished if e.folder and e.record])
     packed = pack(sets, room=10_000)
     assert 50 <= packed.sets[0]["shown"] < packed.sets[0]["all"] == 400
@@ -120,7 +173,10 @@ def test_predictions_that_are_gone_leave_a_report_without_texts(tmp_path):
     folder = small(tmp_path)
     for path in tmp_path.glob("runs/*/predictions/*.jsonl"):
         path.unlink()
-    assert 'id="samples"' not in write_report(folder)[0].read_text()
+    html = write_report(folder)[0].read_text()
+    assert 'id="samples"' not in html
+    assert "No judgement." in html
+    assert "no whole predictions there" in html
 
 
 def test_settings_are_told_apart_from_what_runs_share(tmp_path):
@@ -185,3 +241,36 @@ def test_a_sweep_ends_with_its_report_and_says_where_it_is(here, capsys):
     before = page.stat().st_mtime_ns
     assert cli.run(["-m", "lora.r=2,4", *tiny, "sweep.name=reported"]) == 0
     assert page.stat().st_mtime_ns == before  # nothing ran, so nothing is written anew
+
+
+def test_what_settings_did_is_drawn_with_fits_grids_and_shares(tmp_path):
+    swept = entries.read(many(tmp_path))
+    comparison = compare([(e.folder, e.record) for e in swept.finished if e.folder and e.record])
+    (curve,) = settings(comparison, comparison.metrics[0])
+    assert isinstance(curve, Chart)
+    assert [series.name for series in curve.series] == ["", "fitted", "", ""]
+    fit = comparison.ablations[0].curves[0].lines[0].fit
+    assert fit is not None
+    fitted = next(series for series in curve.series if series.name == "fitted")
+    assert list(fitted.y) == [middle for _, middle, _, _ in fit.band]
+
+
+def test_two_settings_are_a_heat_map_and_shares_of_the_variance(tmp_path):
+    points = tuple(Point(float(x), 20.0 + x, 19.0, 30.0, f"{x}") for x in (1, 2))
+    line = Line({"seed": 1.0}, points, None)
+    ablation = Ablation(
+        "chrf", ("1", "2"),
+        (Curve("lora.r", numeric=True, log=False, lines=(line,)),),
+        (Grid("lora.r", "model.name", (1.0, 2.0), ("a/b", "c"), ((1.0, None), (3.0, 4.0))),),
+        (Share("lora.r", 0.7, 0.5, 0.9, 0.1, 0.01), Share("model.name", 0.2, 0.0, 0.4, 0.1, 0.3)),
+        {},
+    )  # fmt: skip
+    comparison = Comparison(("lora.r",), ("chrf",), (), (), (ablation,))
+    _, heat, shares = settings(comparison, "chrf")
+    assert isinstance(heat, Heat)
+    assert (list(heat.x), list(heat.y)) == (["1", "2"], ["b", "c"])
+    assert heat.text == [["1.0", ""], ["3.0", "4.0"]]
+    assert isinstance(shares, Chart)
+    assert [list(series.y) for series in shares.series] == [[0.7, 0.2], [0.1, 0.1]]
+    for picture in (heat, shares):
+        assert (tmp_path / draw(picture, tmp_path)).stat().st_size > 1000
