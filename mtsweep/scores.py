@@ -13,9 +13,9 @@ class Score(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float
-    """On the metric's own scale; BLEU and chrF run from 0 to 100."""
+    """From 0 to 100, whatever the metric; TER goes beyond where there is more to mend than text."""
     signature: str
-    """sacreBLEU's signature: what must be equal for two values to be comparable."""
+    """As sacreBLEU's: what must be equal for two values to be comparable."""
     low: float | None
     """Lower end of the 95 % bootstrap interval over segments."""
     high: float | None
@@ -29,6 +29,11 @@ class Score(BaseModel):
 LABELS = {
     "bleu": "BLEU",
     "chrf": "chrF",
+    "chrf++": "chrF++",
+    "ter": "TER",
+    "rouge": "ROUGE-L",
+    "meteor": "METEOR",
+    "comet": "COMET",
     "eval_loss": "loss",
     "perplexity": "perplexity",
     "mean_token_accuracy": "token accuracy",
@@ -38,10 +43,8 @@ LABELS = {
 CHAT = ("eval_loss", "perplexity", "mean_token_accuracy")
 """What conversations are scored by, over the tokens of their answers: nats a token, the
 exponential of it, and the share of tokens that the model found the likeliest (from 0 to 1)."""
-DIRECTIONS: dict[str, Literal["higher", "lower"]] = {
-    "eval_loss": "lower", "perplexity": "lower", "mean_token_accuracy": "higher",
-}  # fmt: skip
-"""Which way each of them is better."""
+LOWER = {"ter", "eval_loss", "perplexity"}
+"""Metrics of which less is better."""
 _PLACES = {"eval_loss": 3, "perplexity": 2, "mean_token_accuracy": 3}
 
 
@@ -53,3 +56,8 @@ def rounded(name: str, value: float) -> str:
 def gained(name: str, value: float) -> str:
     """A difference of scores, with its sign."""
     return f"{value:+.{_PLACES.get(name, 1)}f}"
+
+
+def direction(name: str) -> Literal["higher", "lower"]:
+    """Which way a metric is better."""
+    return "lower" if name in LOWER else "higher"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mtsweep.config.section import Section
 
@@ -23,14 +23,25 @@ class DecodingConfig(Section):
     """Segments generated at once."""
 
 
-Metric = Literal["bleu", "chrf"]
+Metric = Literal["bleu", "chrf", "chrf++", "ter", "rouge", "meteor", "comet"]
+
+
+BleuTokenizer = Literal[
+    "auto", "13a", "intl", "zh", "ja-mecab", "ko-mecab", "flores200", "char", "none"
+]
 
 
 class EvaluationConfig(Section):
     """What is scored (``conf/evaluation/``)."""
 
     name: str
-    metrics: tuple[Metric, ...] = get_args(Metric)
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("bleu", "chrf")
+    """What outputs are scored by: ``bleu``, ``chrf``, ``chrf++`` and ``ter`` as sacreBLEU does;
+    ``rouge`` (ROUGE-L) and ``meteor`` (English targets) with the extra ``metrics``; ``comet`` in a
+    process of its own when the runs of a sweep are done."""
+    bleu_tokenizer: BleuTokenizer = "auto"
+    """How BLEU cuts texts into words; ``auto`` goes by the target language (``zh``, ``ja-mecab``,
+    ``ko-mecab``, ``flores200`` for scripts without spaces, else ``13a``)."""
     samples: NonNegativeInt = 10
     """Segments shown, base and tuned side by side, in ``samples.md`` and by the tracker."""
     answers: PositiveInt = 50

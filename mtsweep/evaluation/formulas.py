@@ -1,4 +1,4 @@
-"""SacreBLEU's formulas from sums to scores, for arrays: thousands of resamples in one step.
+"""Formulas from sums to scores, for arrays: thousands of resamples in one step.
 
 Tests hold them against sacreBLEU itself.
 """
@@ -29,11 +29,11 @@ def corpus(name: str, sums: Array) -> Array:
         sums: ... x statistics.
 
     Returns:
-        One score for each of the leading indices, on sacreBLEU's scale.
+        One score for each of the leading indices, on the metric's scale.
     """
     if name in CHAT:
         return _read(name, sums)
-    return _bleu(sums) if name == "bleu" else _chrf(sums)
+    return _FORMULAS[name](sums)
 
 
 def _read(name: str, sums: Array) -> Array:
@@ -78,3 +78,31 @@ def _chrf(sums: Array) -> Array:
         100.0 * (1 + factor) * precision * recall / np.where(below > 0, below, 1.0),
         0.0,
     )
+
+
+def _ter(sums: Array) -> Array:
+    """Edits by words of the reference, as ``TER._compute_score_from_stats``."""
+    import numpy as np
+
+    edits, wanted = sums[..., 0], sums[..., 1]
+    # Without any word in the references, any edit counts whole.
+    rate = np.where(wanted > 0, edits / np.maximum(wanted, 1e-12), np.where(edits > 0, 1.0, 0.0))
+    return 100.0 * rate
+
+
+def _mean(sums: Array) -> Array:
+    """Mean of segment scores between 0 and 1; ... x (their sum, their number)."""
+    import numpy as np
+
+    return 100.0 * sums[..., 0] / np.maximum(sums[..., 1], 1.0)
+
+
+_FORMULAS = {
+    "bleu": _bleu,
+    "chrf": _chrf,
+    "chrf++": _chrf,
+    "ter": _ter,
+    "rouge": _mean,
+    "meteor": _mean,
+    "comet": _mean,
+}

@@ -20,7 +20,7 @@ from mtsweep.errors import RunFailedError, UserError
 from mtsweep.evaluation import significance
 from mtsweep.models.chat import ChatCodec, Spoken
 from mtsweep.record import write
-from mtsweep.scores import CHAT, DIRECTIONS, Score
+from mtsweep.scores import CHAT, Score, direction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,7 +169,7 @@ def scores(readings: Sequence[Reading], codec: ChatCodec) -> dict[str, Score]:
             signature=signature,
             low=low,
             high=high,
-            direction=DIRECTIONS[name],
+            direction=direction(name),
             segments=len(readings),
         )
         for name in CHAT

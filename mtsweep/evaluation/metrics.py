@@ -1,65 +1,84 @@
-"""sacreBLEU's BLEU and chrF with signatures and intervals."""
+"""Scores with signatures and intervals, from what is counted of each segment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mtsweep.config import Metric
 from mtsweep.evaluation.formulas import corpus
-from mtsweep.scores import Score
+from mtsweep.measures import counter
+from mtsweep.measures.tokens import AUTO
+from mtsweep.scores import Score, direction
 
 if TYPE_CHECKING:
-    from sacrebleu.metrics.base import Metric as SacreMetric
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 _RESAMPLES = 1000
 _SEED = 12345
 _CELLS = 1 << 20
 """Resamples x segments that are held at once."""
-_BLEU_TOKENIZERS = {"zho_Hans": "zh", "zho_Hant": "zh", "yue_Hant": "zh"}
 
 
 def score(
     hypotheses: Sequence[str],
     references: Sequence[str],
     target_lang: str,
-    metrics: Sequence[Metric],
+    metrics: Sequence[str],
+    tokenizer: str = AUTO,
 ) -> dict[str, Score]:
     """Corpus scores, each with its signature and a 95 % bootstrap interval (Koehn 2004).
+
+    Args:
+        hypotheses: What was said.
+        references: What was wanted, one each.
+        target_lang: FLORES-200 code.
+        metrics: Their names; ``comet`` is left out, being scored after all runs.
+        tokenizer: Of BLEU, by sacreBLEU's name.
 
     Raises:
         ValueError: if the lists differ in length (sacreBLEU would score the shorter).
     """
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
-    scores = {}
-    for name in metrics:
-        metric = sacre_metric(name, target_lang)
-        result = metric.corpus_score(list(hypotheses), [list(references)])
-        low, high = _interval(name, metric, hypotheses, references)
-        scores[name] = Score(
-            value=float(result.score),
-            signature=str(metric.get_signature()),
-            low=low,
-            high=high,
-            direction="higher",
-            segments=len(references),
-        )
-    return scores
+    counters = {
+        name: counter(name, target_lang, tokenizer) for name in metrics if name != "comet"
+    }
+    return {
+        name: of_statistics(name, each.statistics(hypotheses, references), each.signature)
+        for name, each in counters.items()
+    }
 
 
-def _interval(
-    name: Metric, metric: SacreMetric, hypotheses: Sequence[str], references: Sequence[str]
-) -> tuple[float, float]:
-    """95 % percentile interval over resampled segments (Koehn 2004), from sacreBLEU's statistics.
+def of_statistics(name: str, statistics: Array, signature: str) -> Score:
+    """The score that segments come to.
+
+    Args:
+        name: Of the metric.
+        statistics: Segments x statistics.
+        signature: Of the metric.
+    """
+    low, high = _interval(name, statistics)
+    return Score(
+        value=float(corpus(name, statistics.sum(axis=0))),
+        signature=signature,
+        low=low,
+        high=high,
+        direction=direction(name),
+        segments=len(statistics),
+    )
+
+
+def _interval(name: str, statistics: Array) -> tuple[float, float]:
+    """95 % percentile interval over resampled segments (Koehn 2004).
 
     sacreBLEU's own ``n_bootstrap`` fails when a resample scores exactly 0 (it mixes float types).
     """
     import numpy as np
 
-    # segments x statistics: n-gram matches and totals, lengths
-    statistics = np.array(metric._extract_corpus_statistics(hypotheses, [references]), float)
-    generator, count = np.random.default_rng(_SEED), len(references)
+    generator, count = np.random.default_rng(_SEED), len(statistics)
     rows = max(1, _CELLS // count)
     sums = []
     for start in range(0, _RESAMPLES, rows):
@@ -70,13 +89,3 @@ def _interval(
         sums.append(drawn.astype(float) @ statistics)
     low, high = np.percentile(corpus(name, np.concatenate(sums)), [2.5, 97.5])
     return float(low), float(high)
-
-
-def sacre_metric(name: str, target_lang: str) -> SacreMetric:
-    """SacreBLEU's metric, with BLEU's tokenizer for the target language."""
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    if name == "chrf":
-        return CHRF()
-    return BLEU(tokenize=_BLEU_TOKENIZERS.get(target_lang, "13a"))
