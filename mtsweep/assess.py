@@ -16,8 +16,8 @@ from mtsweep.evaluation.generate import (
     max_new_tokens,
     within_memory,
 )
-from mtsweep.evaluation.metrics import score
 from mtsweep.evaluation.probes import questions
+from mtsweep.evaluation.segments import Counted, count
 from mtsweep.models.adapters import merged
 from mtsweep.models.codec import FEWER
 from mtsweep.models.load import Base
@@ -82,13 +82,13 @@ def assess(  # noqa: PLR0913
     }
     for name, each in rows.items():
         folder.write_predictions(name, each)
+    counted = {name: _counted(run, sets[name], rows[name]) for name in ("test", *run.also)}
+    for name, each in counted.items():
+        each.keep(folder.path, name)
     return Assessment(
-        scores=_scores(run, run.corpus, said["test"]),
-        parts={
-            part: _scores(run, run.corpus, said["test"], places)
-            for part, places in _parts(run.corpus).items()
-        },
-        also={name: _scores(run, corpus, said[name]) for name, corpus in run.also.items()},
+        scores=counted["test"].scores(),
+        parts={part: counted["test"].scores(places) for part, places in _parts(run.corpus).items()},
+        also={name: counted[name].scores() for name in run.also},
         degeneration=degeneration(_segments(run.corpus, said["test"]), told["test"]),
         seconds=time.monotonic() - started,
         samples=tuple(rows.get("probes", []) + rows["test"][: run.config.evaluation.samples]),
@@ -176,18 +176,10 @@ def _probes(run: Run) -> Corpus | None:
     )
 
 
-def _scores(
-    run: Run, corpus: Corpus, said: Sequence[Hypothesis], places: Sequence[int] | None = None
-) -> dict[str, Score]:
-    """Scores of a test set, or of the segments at some places of it."""
-    chosen = range(len(said)) if places is None else places
-    pairs = [corpus.test[place] for place in chosen]
-    return score(
-        [said[place].text for place in chosen],
-        [pair.target for pair in pairs],
-        _languages(corpus, pairs[0])[1],
-        run.config.evaluation.metrics,
-    )
+def _counted(run: Run, corpus: Corpus, rows: Sequence[Row]) -> Counted:
+    """What the metrics of a run count of a test set."""
+    asked = run.config.evaluation
+    return count(rows, corpus.target_lang, asked.metrics, asked.bleu_tokenizer)
 
 
 def _segments(corpus: Corpus, said: Sequence[Hypothesis]) -> list[Segment]:

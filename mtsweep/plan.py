@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from mtsweep import data, device
+from mtsweep import data, device, measures
 from mtsweep.compose import Job
 from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, also
 from mtsweep.data.devset import without_test
@@ -268,6 +268,10 @@ def identify(job: Job) -> Run:
         "longest": _digest([[pair.source, pair.target] for pair in corpus.longest_probe]),
     }
     further = _also(config)
+    if not corpus.is_chat:
+        targets = _targets(corpus, *further.values())
+        measures.check(config.evaluation, targets)
+        scoring |= measures.identity(config.evaluation, targets)
     if further:
         scoring["also"] = {
             name: [each.source_lang, each.target_lang, each.test_fingerprint]
@@ -307,6 +311,12 @@ def identify(job: Job) -> Run:
         also=further,
         shots=shown,
     )
+
+
+def _targets(*corpora: Corpus) -> set[str]:
+    """Target languages of test sets."""
+    return {pair.languages[1] if pair.languages else each.target_lang
+            for each in corpora for pair in each.test}  # fmt: skip
 
 
 def _also(config: RunConfig) -> dict[str, Corpus]:

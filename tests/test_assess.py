@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mtsweep.errors import UserError
+from mtsweep.evaluation.segments import kept
 from mtsweep.plan import make
 from mtsweep.record import records
 from tests.inprocess import outcomes, work
@@ -37,6 +38,9 @@ def test_a_run_carries_further_test_sets_scored_before_and_after(here):
     assert run.data["also"]["legal"] == {"segments": 12, "in_training": 0}
     for name in ("test", "legal", "general", "probes"):
         assert lines(folder.path / "predictions" / f"{name}.jsonl")
+    counted = kept(folder.path, "legal")
+    assert counted.statistics["chrf"].shape == (12, 18)
+    assert counted.scores()["chrf"] == run.also["legal"]["chrf"]
     assert {row["origin"] for row in lines(folder.path / "predictions" / "legal.jsonl")} == {
         "legal"
     }

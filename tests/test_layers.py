@@ -13,6 +13,7 @@ LAYERS = (
     "errors languages scores arguments cache device watch interruption",
     "hub",
     "config",
+    "measures",
     "compose",
     "record",
     "tracking",

@@ -144,7 +144,7 @@ def _statistics(found: Found, name: str) -> Array:
     if name in CHAT:
         return losses.of_run(folder.path, _TEST)
     language = record.config["data"]["target_lang"]
-    return segments.of_run(folder.path, [name], language, _TEST)[name]
+    return segments.of_run(folder.path, [name], language, _TEST).statistics[name]
 
 
 def _pairs(

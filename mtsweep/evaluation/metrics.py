@@ -43,9 +43,7 @@ def score(
     """
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
-    counters = {
-        name: counter(name, target_lang, tokenizer) for name in metrics if name != "comet"
-    }
+    counters = {name: counter(name, target_lang, tokenizer) for name in metrics if name != "comet"}
     return {
         name: of_statistics(name, each.statistics(hypotheses, references), each.signature)
         for name, each in counters.items()

@@ -50,7 +50,7 @@ def counter(name: str, target_lang: str, tokenizer: str = AUTO) -> Counter:
         return _Rouge()
     if name == "meteor":
         return _Meteor()
-    return _Sacre(_sacre_metric(name, target_lang, tokenizer))
+    return _Sacre(sacre_metric(name, target_lang, tokenizer))
 
 
 def refusal(name: str, target_lang: str, tokenizer: str = AUTO) -> str | None:
@@ -61,12 +61,9 @@ def refusal(name: str, target_lang: str, tokenizer: str = AUTO) -> str | None:
         return f"ROUGE-L needs the package rouge-score: pip install 'mtsweep[{_EXTRA}]'"
     if name == "meteor":
         return _meteor_refusal(target_lang)
+    if name == "comet":
+        return "COMET is not scored by runs yet; leave comet out"
     return None
-
-
-def extend_signature(signature: str, **facts: str) -> str:
-    """A signature with further facts, in sacreBLEU's form."""
-    return "|".join([signature, *(f"{key}:{value}" for key, value in facts.items())])
 
 
 def _meteor_refusal(target_lang: str) -> str | None:
@@ -86,7 +83,8 @@ def _meteor_refusal(target_lang: str) -> str | None:
     return None
 
 
-def _sacre_metric(name: str, target_lang: str, tokenizer: str) -> SacreMetric:
+def sacre_metric(name: str, target_lang: str, tokenizer: str = AUTO) -> SacreMetric:
+    """SacreBLEU's metric, cutting texts as the target language asks."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
@@ -147,7 +145,9 @@ class _Meteor:
     """METEOR (Banerjee and Lavie 2005) as NLTK has it, in the mean over segments."""
 
     def __init__(self) -> None:
-        self.signature = f"nrefs:1|case:lc|tok:nltk|wordnet:{wordnet.release()}|nltk:{version('nltk')}"
+        self.signature = (
+            f"nrefs:1|case:lc|tok:nltk|wordnet:{wordnet.release()}|nltk:{version('nltk')}"
+        )
 
     def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> Array:
         """Score and 1 of each segment."""

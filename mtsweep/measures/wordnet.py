@@ -49,6 +49,7 @@ def reader() -> Any:  # noqa: ANN401 - NLTK has no types
     """NLTK's reader of the data."""
     import warnings
 
+    import nltk.data
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
     class Reader(WordNetCorpusReader):
@@ -59,9 +60,14 @@ def reader() -> Any:  # noqa: ANN401 - NLTK has no types
                 return StringIO("".join(f"{i:02}\tfile\t0\n" for i in range(_LEXNAMES)))
             return super().open(file)
 
+        def map_wn(self, version: str = "wordnet") -> None:
+            """No map to other releases, whose data are not there."""
+
     path = folder()
     if path is None:
         raise FileNotFoundError("WordNet data")
+    if str(path) not in nltk.data.path:
+        nltk.data.path.append(str(path))  # NLTK opens nothing elsewhere
     with warnings.catch_warnings():
         # Its multilingual functions are not used.
         warnings.filterwarnings("ignore", message="The multilingual functions")

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from mtsweep.errors import UserError
 from mtsweep.evaluation import segments
-from mtsweep.evaluation.metrics import sacre_metric
+from mtsweep.measures.counters import sacre_metric
 
 TEXTS = st.lists(
     st.tuples(*[st.text("abc வணக்கம்.,", max_size=24)] * 2), min_size=1, max_size=6
 ).filter(lambda pairs: any(reference.strip() for _, reference in pairs))
 
 
-@pytest.mark.parametrize("name", ["bleu", "chrf"])
+@pytest.mark.parametrize("name", ["bleu", "chrf", "chrf++", "ter"])
 @given(pairs=TEXTS)
 def test_a_corpus_score_is_sacrebleus(name, pairs):
     said, wanted = map(list, zip(*pairs, strict=True))
@@ -46,7 +46,7 @@ def test_statistics_are_counted_once_and_kept_without_pickle(tmp_path):
     first = segments.of_run(tmp_path, ["chrf"], "spa_Latn", "test")
     path.unlink()
     again = segments.of_run(tmp_path, ["chrf"], "spa_Latn", "test")
-    assert np.array_equal(first["chrf"], again["chrf"])
+    assert np.array_equal(first.statistics["chrf"], again.statistics["chrf"])
     with np.load(tmp_path / "segments/test.npz", allow_pickle=False) as stored:
         assert "nc:6" in json.loads(str(stored["signatures"]))["chrf"]
 
@@ -57,7 +57,10 @@ def test_cut_off_statistics_are_counted_again(tmp_path):
     (tmp_path / "predictions/test.jsonl").write_text(row + "\n")
     (tmp_path / "segments").mkdir()
     (tmp_path / "segments/test.npz").write_bytes(b"PK\x03\x04 cut")
-    assert segments.of_run(tmp_path, ["bleu"], "spa_Latn", "test")["bleu"].shape == (1, 10)
+    assert segments.of_run(tmp_path, ["bleu"], "spa_Latn", "test").statistics["bleu"].shape == (
+        1,
+        10,
+    )
 
 
 def test_predictions_that_are_gone_are_named(tmp_path):

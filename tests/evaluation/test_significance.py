@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sacrebleu.significance import PairedTest
 
 from mtsweep.evaluation import segments, significance
-from mtsweep.evaluation.metrics import sacre_metric
+from mtsweep.measures.counters import sacre_metric
 from tests.simulated import QUALITY, sweep
 
 
@@ -30,12 +31,13 @@ def _texts():
     return references, [spoilt(0.3), spoilt(0.32), spoilt(0.34), spoilt(0.5)]
 
 
-@pytest.mark.parametrize("name", ["bleu", "chrf"])
+@pytest.mark.parametrize("name", ["bleu", "chrf", "chrf++", "ter"])
 @pytest.mark.parametrize("kind", ["bs", "ar"])
 def test_p_values_are_sacrebleus_on_its_seed(name, kind, monkeypatch):
     monkeypatch.delenv("SACREBLEU_SEED", raising=False)
     references, systems = _texts()
-    named = [(str(index), texts) for index, texts in enumerate(systems)]
+    named: Any = [(str(index), texts) for index, texts in enumerate(systems)]
+    golden: Any
     _, golden = PairedTest(
         named, {name: sacre_metric(name, "spa_Latn")}, [references], kind, n_samples=500
     )()
