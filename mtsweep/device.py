@@ -132,6 +132,14 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def settle() -> None:
+    """Wait until the device has done what it was given, so that a clock tells the truth."""
+    import torch
+
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+
+
 def free_memory() -> None:
     """Give back what nobody holds any more."""
     import torch

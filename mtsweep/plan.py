@@ -295,7 +295,9 @@ def identify(job: Job) -> Run:
     runs = Path(config.output_dir) / "runs"
     base_id = _digest(base)
     # A run that trains nothing is its base row.
-    run_id = base_id if untouched else _digest({**training, **scoring})
+    share = config.evaluation.interpolate
+    mixed = {} if share == 1 else {"interpolate": share}  # of no meaning to the untouched model
+    run_id = base_id if untouched else _digest({**training, **scoring, **mixed})
     return Run(
         config=config,
         overrides=job.overrides,

@@ -39,6 +39,9 @@ class Cost(BaseModel):
     total_parameters: int
     adapter_bytes: int
     """Size of what was trained, as stored."""
+    seconds_per_step: float | None = None
+    """Of an optimiser step, without dev set and checkpoints, also where weights were taken over;
+    ``None`` for the untouched model and in records of older versions."""
 
 
 class Degeneration(BaseModel):
@@ -69,6 +72,8 @@ class Training(BaseModel):
     train_id: str
     seconds: float
     """Of the training loop, dev losses included, over all starts."""
+    seconds_per_step: float | None = None
+    """Of an optimiser step, without dev set and checkpoints, over the last start."""
     steps: int
     """Optimiser steps taken."""
     too_long: int

@@ -72,6 +72,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
                 training.seconds if trained_here else 0.0,
                 training.trainable_parameters,
                 _bytes(result.weights),
+                training.seconds_per_step,
             ),
             environment=_environment(base, tracker),
             adjusted={**training.adjusted, **scored.adjusted},
@@ -215,7 +216,14 @@ def _also(run: Run) -> dict[str, dict[str, int]]:
     }
 
 
-def _cost(base: Base, scored: Assessment, seconds: float, trainable: int, stored: int) -> Cost:
+def _cost(  # noqa: PLR0913
+    base: Base,
+    scored: Assessment,
+    seconds: float,
+    trainable: int,
+    stored: int,
+    seconds_per_step: float | None = None,
+) -> Cost:
     return Cost(
         seconds_train=seconds,
         seconds_evaluate=scored.seconds,
@@ -223,6 +231,7 @@ def _cost(base: Base, scored: Assessment, seconds: float, trainable: int, stored
         trainable_parameters=trainable,
         total_parameters=base.model.num_parameters(),
         adapter_bytes=stored,
+        seconds_per_step=seconds_per_step,
     )
 
 

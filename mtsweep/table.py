@@ -61,11 +61,11 @@ def as_csv(table: Sequence[Row]) -> str:
         ["run", "id", "kind", "state", "metric", "value", "low", "high", "base", "signature",
          "segments", *Degeneration.model_fields, "seconds_train",
          "seconds_evaluate", "peak_memory_bytes", "trainable_parameters", "total_parameters",
-         "adapter_bytes"]
+         "adapter_bytes", "seconds_per_step"]
     )  # fmt: skip
     for row in table:
         if row.record is None:
-            writer.writerow([row.label, "", row.kind, f"failed: {row.reason}", *[""] * 19])
+            writer.writerow([row.label, "", row.kind, f"failed: {row.reason}", *[""] * 20])
             continue
         record = row.record
         for name, score in record.scores.items():

@@ -123,13 +123,16 @@ def show(out: Console, table: list[Row]) -> None:
     for name in metrics:
         shown.add_column(LABELS[name], justify="right", no_wrap=True)
         shown.add_column("to base", justify="right", no_wrap=True)
-    for heading in ("stops", "train", "score", "memory", "trained"):
+    stepped = any(row.record and row.record.cost.seconds_per_step for row in table)
+    told = ["stops", "train", *(["a step"] if stepped else []), "score", "memory", "trained"]
+    for heading in (*told, "stored"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for row in table:
         if row.record is None:
-            shown.add_row(Text(row.label), *[""] * (2 * len(metrics) + 4), Text("failed", "red"))
+            blank = [""] * (2 * len(metrics) + len(told))
+            shown.add_row(Text(row.label), *blank, Text("failed", "red"))
         else:
-            shown.add_row(Text(row.label), *_cells(row.record, metrics))
+            shown.add_row(Text(row.label), *_cells(row.record, metrics, stepped=stepped))
     out.print()
     out.print(shown)
     counts = {
@@ -146,7 +149,7 @@ def show(out: Console, table: list[Row]) -> None:
         out.print(Text(note, style="dim"))
 
 
-def _cells(record: Record, metrics: list[str]) -> list[str]:
+def _cells(record: Record, metrics: list[str], *, stepped: bool) -> list[str]:
     cells: list[str] = []
     compared = record.kind == "run"
     for name in metrics:
@@ -163,9 +166,11 @@ def _cells(record: Record, metrics: list[str]) -> list[str]:
         *cells,
         f"{record.degeneration.stopped:.0%}",
         f"{cost.seconds_train:.0f} s" if record.kind == "run" else "",
+        *([f"{cost.seconds_per_step:.2g} s" if cost.seconds_per_step else ""] if stepped else []),
         f"{cost.seconds_evaluate:.0f} s",
         f"{cost.peak_memory_bytes / 2**30:.1f} GiB",
         _count(cost.trainable_parameters) if record.kind == "run" else "",
+        f"{cost.adapter_bytes / 1e6:.1f} MB" if cost.adapter_bytes else "",
     ]
 
 

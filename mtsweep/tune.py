@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from mtsweep.data.devset import spread, without_test
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.errors import RunFailedError
 from mtsweep.evaluation.devset import DevScorer
-from mtsweep.models.adapters import adapted
-from mtsweep.models.load import Base
+from mtsweep.models.adapters import adapted, interpolated
+from mtsweep.models.load import Base, load
 from mtsweep.plan import Run
 from mtsweep.record import RunFolder, Training
 from mtsweep.tracking import Tracker
@@ -56,10 +57,13 @@ def tuned(run: Run, base: Base, tracker: Tracker, watch: Watcher) -> Iterator[Tu
         if earlier and (training := earlier.training()) and earlier.trained:
             if earlier != run.folder:
                 watch.say(f"{run.label}: weights of {earlier.id}, which was trained the same way")
-            yield Tuned(model, training, earlier.trained)
+            weights = earlier.trained
         else:
             training = _train(run, base, model, tracker, watch)
-            yield Tuned(model, training, _store(model, run, training))
+            weights = _store(model, run, training)
+        anew = partial(load, run.config.model, lora, run.located, run.family, watch.say)
+        with interpolated(model, run.config.evaluation.interpolate, anew):
+            yield Tuned(model, training, weights)
     if borrowed and not base.unchanged():
         raise RunFailedError("the base model's weights changed: this is a bug; please report it")
 
@@ -133,6 +137,7 @@ def _train(
         return Training(
             train_id=run.train_id,
             seconds=fitted.seconds,
+            seconds_per_step=fitted.seconds_per_step,
             steps=fitted.steps,
             too_long=fitted.too_long,
             fewer_examples=fitted.fewer_examples,

@@ -105,6 +105,13 @@ def test_settings_of_an_adapter_do_not_count_where_there_is_none():
     assert ids(run(lora="none", lora__r=4)) == ids(run(lora="none"))
 
 
+def test_a_share_of_the_tuning_is_another_run_over_the_same_training_and_base():
+    plain, half = run(), run(evaluation__interpolate=0.5)
+    assert half.id != plain.id
+    assert (half.train_id, half.base_id) == (plain.train_id, plain.base_id)
+    assert ids(run(evaluation__interpolate=1.0)) == ids(plain)
+
+
 BEST = {"trainer__metric_for_best_model": "chrf"}
 
 

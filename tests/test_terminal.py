@@ -83,8 +83,17 @@ def test_the_table_compares_with_the_base(plain):
     assert second.split() == [
         "lora.r=8", "31.5", "±1.5", "+1.5", "55.0", "±1.5", "+5.0",
         "98%", "61", "s", "7", "s", "3.0", "GiB",
-        "4.88", "M",
+        "4.88", "M", "9.8", "MB",
     ]  # fmt: skip
+
+
+def test_seconds_of_a_step_are_told_where_they_were_measured(plain):
+    cost = record().cost.model_copy(update={"seconds_per_step": 0.512})
+    terminal.show(plain, [Row("one", record()), Row("two", record(cost=cost))])
+    _, heading, first, second = lines(plain)
+    assert "a step" in heading
+    assert "0.51 s" in second
+    assert "0.51 s" not in first
 
 
 def test_a_failed_run_has_its_line(plain):

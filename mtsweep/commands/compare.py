@@ -92,7 +92,8 @@ def as_csv(comparison: Comparison) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["run", "ids", "kind", *comparison.axes, "metric", "value", "low", "high",
                      "seeds", "tied_with_best", "signature", "segments", "seconds_train",
-                     "peak_memory_bytes", "trainable_parameters", "adapter_bytes"])  # fmt: skip
+                     "peak_memory_bytes", "trainable_parameters", "adapter_bytes",
+                     "seconds_per_step"])  # fmt: skip
     for row in comparison.rows:
         for name in comparison.metrics:
             score = row.scores[name]
@@ -103,7 +104,7 @@ def as_csv(comparison: Comparison) -> str:
                  score.value, score.low, score.high, len(score.seeds), "yes" if tied else "no",
                  score.signature, score.segments, row.cost["seconds_train"],
                  row.cost["peak_memory_bytes"], row.cost["trainable_parameters"],
-                 row.cost["adapter_bytes"]]
+                 row.cost["adapter_bytes"], row.cost["seconds_per_step"]]
             )  # fmt: skip
     return out.getvalue()
 

@@ -88,7 +88,7 @@ def _row(setting: Setting, label: str, axes: Sequence[str], scores: dict[str, Es
         ids=tuple(record.id for _, record in setting.members),
         values={} if setting.base else {axis: config.get(axis) for axis in axes},
         scores=scores,
-        cost={name: sum(cost[name] for cost in costs) / len(costs) for name in costs[0]},
+        cost={name: sum(cost[name] or 0.0 for cost in costs) / len(costs) for name in costs[0]},
     )
 
 

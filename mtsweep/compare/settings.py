@@ -13,6 +13,8 @@ from mtsweep.record import Record, RunFolder
 Found = tuple[RunFolder, Record]
 
 _NEVER = ("output_dir", "sweep.", "tracking.", "evaluation.", "seed")
+_SCORED = ("evaluation.interpolate",)
+"""Keys of a section that else says what is scored, which change the model."""
 _BATCH = ("trainer.per_device_train_batch_size", "trainer.gradient_accumulation_steps")
 _GUARDED = {"prompt": "prompt", "decoding": "decoding", "effective batch": "trainer"}
 
@@ -43,7 +45,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
     """Dotted keys of a configuration with their values, without what cannot change a result."""
     for name, value in config.items():
         key = prefix + name
-        if key.startswith(_NEVER):
+        if key.startswith(_NEVER) and key not in _SCORED:
             continue
         if isinstance(value, Mapping):
             yield from flat(value, f"{key}.")

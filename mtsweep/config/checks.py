@@ -44,6 +44,11 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
             "lora.load_in_4bit",
             "4-bit weights cannot be trained whole; use lora=qlora or load_in_4bit=false",
         )
+    if config.evaluation.interpolate != 1 and config.lora.use_dora:
+        yield (
+            "evaluation.interpolate",
+            "a weight-decomposed update is no sum to take a share of; use lora=lora, qlora or none",
+        )
     if "encoder" in (config.model.freeze or ()) and config.model.kind == "causal":
         yield "model.freeze", "a decoder-only model has no encoder; use layers:N (the first N)"
     yield from ((f"data.{key}", complaint) for key, complaint in data_checks(config.data))

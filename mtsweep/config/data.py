@@ -107,9 +107,9 @@ class PartConfig(ReadingConfig):
     """Reader of the source."""
     name: str | None = None
     """Origin of its rows, for scores by origin; null keeps that of the reader."""
-    share: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Of the training pairs of the mix; null takes every row. Shares sum to 1, and as many rows are
-    taken as the scarcest part allows."""
+    share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Of the training pairs of the mix; null takes every row, 0 none (the source is tested on).
+    Shares sum to 1, and as many rows are taken as the scarcest part allows."""
 
 
 class DataConfig(ReadingConfig):

@@ -50,6 +50,9 @@ class EvaluationConfig(Section):
     probes: tuple[str, ...] | None = None
     """Texts translated beside the test set and shown first; null takes questions of a dental
     patient, where the source language has them."""
+    interpolate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the tuning in the weights that are scored and used (Wortsman et al. 2022): 1 is the
+    tuned model, 0 the untouched one, between them each weight is mixed. Nothing is trained anew."""
     every: PositiveInt | None = None
     """Optimiser steps between two translations of the dev set: curves of BLEU and chrF. Null
     translates it only where ``trainer.metric_for_best_model`` needs that, as often as a dev loss is

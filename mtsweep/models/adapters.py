@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,40 @@ def adapted(
         for name, parameter in base.model.named_parameters():
             parameter.requires_grad_(trainable[name])
         base.model.eval()
+
+
+@contextmanager
+def interpolated(model: Any, share: float, untouched: Callable[[], Base]) -> Iterator[None]:  # noqa: ANN401
+    """Within it, the weights are those between the untouched model and a tuned one.
+
+    Wortsman et al. 2022 (WiSE-FT). An update is scaled; whole weights are mixed one by one, and
+    stay mixed: nobody takes them up again.
+
+    Args:
+        model: Tuned: a PreTrainedModel or a PeftModel.
+        share: Of the tuning; 1 changes nothing.
+        untouched: Loads the untouched model, where it is needed.
+    """
+    if share == 1:
+        yield
+    elif hasattr(model, "peft_config"):
+        from peft.helpers import rescale_adapter_scale
+
+        with rescale_adapter_scale(model, share):
+            yield
+    else:
+        _mix(model, untouched().model, share)
+        yield
+
+
+def _mix(model: Any, untouched: Any, share: float) -> None:  # noqa: ANN401
+    import torch
+
+    before = dict(untouched.named_parameters())
+    with torch.no_grad():
+        for name, tuned in model.named_parameters():
+            old = before[name].to(tuned.dtype)
+            tuned.copy_(torch.lerp(old, tuned, share))
 
 
 @contextmanager

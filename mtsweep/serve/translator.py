@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mtsweep.data.shots import Shots
 from mtsweep.errors import UserError
 from mtsweep.evaluation.generate import Hypothesis, generate, within_memory
 from mtsweep.models import families
-from mtsweep.models.adapters import adapted, merged
+from mtsweep.models.adapters import adapted, interpolated, merged
 from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base, load
 from mtsweep.models.locate import locate
@@ -139,11 +140,12 @@ def opened(
     """
     located = locate(config.model)
     family = families.recognise(located.config, located.tokenizer_config)
-    base = load(config.model, config.lora, located, family, lambda _: None)
+    anew = partial(load, config.model, config.lora, located, family, lambda _: None)
+    base = anew()
     if trained is None:
         yield Translator(base, base.model, config, known, shots)
         return
     with adapted(base, config.lora, config.seed, trained) as model:
         model.eval()
-        with merged(model):
+        with interpolated(model, config.evaluation.interpolate, anew), merged(model):
             yield Translator(base, model, config, known, shots)

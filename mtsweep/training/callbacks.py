@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mtsweep import device
 from mtsweep.errors import RunFailedError
 
 
@@ -42,6 +43,9 @@ class Report(TrainerCallback):
         self.listener = listener
         self.tokens_per_pair = tokens_per_pair
         self.began = (0, 0.0)
+        self.step_began = 0.0
+        self.stepping = 0.0
+        """Seconds within the steps of this start: no dev set, no checkpoints."""
 
     def on_train_begin(
         self,
@@ -54,6 +58,16 @@ class Report(TrainerCallback):
         self.began = (state.global_step, time.monotonic())
         self.listener.begin(state.global_step, state.max_steps)
 
+    def on_step_begin(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,  # noqa: ARG002
+        control: TrainerControl,  # noqa: ARG002
+        **_: Any,  # noqa: ANN401
+    ) -> None:
+        """Look at the clock."""
+        self.step_began = time.monotonic()
+
     def on_step_end(
         self,
         args: TrainingArguments,
@@ -62,6 +76,8 @@ class Report(TrainerCallback):
         **_: Any,  # noqa: ANN401
     ) -> None:
         """Count a step."""
+        device.settle()
+        self.stepping += time.monotonic() - self.step_began
         first, started = self.began
         pairs = args.train_batch_size * args.gradient_accumulation_steps
         tokens = (state.global_step - first) * pairs * self.tokens_per_pair

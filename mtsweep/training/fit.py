@@ -47,6 +47,8 @@ class Fitted:
     trainable_parameters: int
     fewer_examples: int = 0
     """Training and dev texts with fewer examples before them than were asked for."""
+    seconds_per_step: float | None = None
+    """Of this start, without dev set and checkpoints; ``None`` where it took no step."""
     chosen: dict[str, Any] = field(default_factory=dict)
     """Step, metric and value of the weights that were kept; empty: the last step's."""
 
@@ -95,7 +97,8 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
     chooser = Chooser(trainer, dev_set, folder, listener)
     chooser.resume(start.path if start else None)
     keeper = Keeper(folder, CHECKPOINT_SECONDS, earlier)
-    _replace_callbacks(hf, Report(listener, length), chooser, keeper)
+    report = Report(listener, length)
+    _replace_callbacks(hf, report, chooser, keeper)
     began = time.monotonic()
     try:
         if start and _ended(hf, start, chooser):
@@ -111,7 +114,9 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
         trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
         _clean(model, hf, trainer)
     seconds = earlier + time.monotonic() - began
-    return Fitted(seconds, steps, too_long, trainable, fewer, chosen)
+    taken = steps - (start.step if start else 0)
+    pace = report.stepping / taken if taken else None
+    return Fitted(seconds, steps, too_long, trainable, fewer, pace, chosen)
 
 
 def _ended(hf: Trainer, last: Checkpoint, chooser: Chooser) -> bool:
