@@ -37,6 +37,8 @@ FLORES_200: frozenset[str] = frozenset(
     """.split()  # noqa: SIM905 - a list of 204 quoted codes reads worse
 )
 
+_RIGHT_TO_LEFT = {"Arab", "Hebr", "Nkoo", "Syrc", "Thaa", "Adlm"}
+
 
 @cache
 def name(code: str) -> str:
@@ -49,6 +51,11 @@ def iso(code: str) -> str:
     """Shortest ISO 639 code of a FLORES-200 code: ``spa_Latn`` is ``es``."""
     language = langcodes.Language.get(code.replace("_", "-"))
     return language.prefer_macrolanguage().language or code.partition("_")[0]
+
+
+def direction(code: str) -> str:
+    """Which way the script of a FLORES-200 code is written: ``ltr`` or ``rtl``."""
+    return "rtl" if code.rpartition("_")[2] in _RIGHT_TO_LEFT else "ltr"
 
 
 def complaint(value: object) -> str | None:

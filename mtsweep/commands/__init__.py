@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 COMMANDS = {
     "compare": "which runs are better and which are tied; sweeps can be joined",
+    "data": "what the pairs are: sources, steps, lengths, samples, leaks; writes data.html",
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",
     "rate": "blind sheets for people to rate translations, and what filled-in sheets say",
     "report": "report.html and report.md of a sweep, from its records",

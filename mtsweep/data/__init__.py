@@ -43,7 +43,7 @@ def load(config: DataConfig) -> Corpus:
     """
     without = {"size": None, "synthetic_file": None, "synthetic_share": None, "size_counts": "all"}
     parts = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
-    dropped, synthetic = parts.dropped, 0
+    dropped, synthetic, there = parts.dropped, 0, 0
     if config.synthetic_file is not None:
         unsized = {"size": None, "synthetic_share": None, "size_counts": "all"}
         whole = config.model_copy(update=unsized)
@@ -52,8 +52,13 @@ def load(config: DataConfig) -> Corpus:
         if config.size_counts == "real":
             real, size = _prefix(parts, size), None
         train, synthetic = mix.mixed(real, made.train, config.synthetic_share, size)
-        dropped = {**dropped, **made.dropped}
-        parts = replace(parts, steps=parts.steps + made.steps, leaks=parts.leaks + made.leaks)
+        dropped, there = {**dropped, **made.dropped}, len(made.train)
+        parts = replace(
+            parts,
+            steps=parts.steps + made.steps,
+            leaks=parts.leaks + made.leaks,
+            malformed=parts.malformed + made.malformed,
+        )
     else:
         train = _prefix(parts, config.size)
     return Corpus(
@@ -66,9 +71,11 @@ def load(config: DataConfig) -> Corpus:
         longest_probe=parts.train[:_PROBE],
         dropped=dropped,
         synthetic=synthetic,
+        synthetic_available=there,
         provenance=parts.provenance,
         steps=parts.steps,
         leaks=parts.leaks,
+        malformed=parts.malformed,
     )
 
 
@@ -92,7 +99,7 @@ def _parts(config: DataConfig) -> Parts:
     held_out = sum(len(part) for part, given in ((dev, pool.dev), (test, pool.test)) if not given)
     overlap = len(pool.train) - len(train) - held_out
     dropped = {**pool.dropped, **({"also in test or dev": overlap} if overlap else {})}
-    return Parts(train, dev, test, dropped, pool.provenance)
+    return Parts(train, dev, test, dropped, provenance=pool.provenance, malformed=pool.malformed)
 
 
 @lru_cache(maxsize=16)
@@ -112,8 +119,7 @@ def _synthetic(config: DataConfig) -> Parts:
     """The synthetic pairs beside a section's real ones, cleaned, as the training pairs of parts."""
     without = {"synthetic_file": None, "synthetic_share": None}
     real = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
-    found, dropped = mix.read_synthetic(config, real)
-    made = _cleaned(Parts(found, real.dev, real.test, dropped), config, "synthetic: ")
+    made = _cleaned(mix.read_synthetic(config, real), config, "synthetic: ")
     return _without_leaks(made, config, "synthetic: ")
 
 

@@ -66,6 +66,17 @@ def read_gettext(config: DataConfig) -> Pool:
     )
 
 
+def paths(config: DataConfig) -> list[Path]:
+    """The catalogs that a section reads.
+
+    Raises:
+        UserError: if there is no such package or folder.
+    """
+    catalogs = _catalogs(_folder(str(config.package))[0])
+    locales = (_locale(catalogs, code) for code in (config.source_lang, config.target_lang))
+    return [path for locale in locales for path in catalogs.get(locale or "", ())]
+
+
 def entries(path: Path, source_lang: str, target_lang: str) -> Iterator[Row]:
     """Rows of one catalog: message and translation, turned as the languages ask for.
 
@@ -123,15 +134,14 @@ def _messages(
     """Message to translation in one language; ``None`` for that of the messages, English."""
     if language == "eng_Latn":
         return None
-    iso, script = languages.iso(language), language.partition("_")[2]
-    paths = next((catalogs[name] for name in (f"{iso}_{script}", iso) if name in catalogs), None)
-    if paths is None:
+    locale = _locale(catalogs, language)
+    if locale is None:
         raise UserError(
-            f"{key}: {package} has no catalog for {language} ({iso}); "
+            f"{key}: {package} has no catalog for {language} ({languages.iso(language)}); "
             f"it has: {', '.join(sorted(catalogs)) or 'none at all'}"
         )
     messages: dict[Key, str] = {}
-    for path in paths:
+    for path in catalogs[locale]:
         try:
             catalog = _parsed(path)
         except UserError as error:
@@ -140,6 +150,12 @@ def _messages(
             if entry.msgstr and not getattr(entry, "fuzzy", False) and not entry.obsolete:
                 messages.setdefault((entry.msgctxt or "", entry.msgid), entry.msgstr)
     return messages
+
+
+def _locale(catalogs: dict[str, list[Path]], language: str) -> str | None:
+    """What the catalogs of a language are filed under."""
+    iso, script = languages.iso(language), language.partition("_")[2]
+    return next((name for name in (f"{iso}_{script}", iso) if name in catalogs), None)
 
 
 def _parsed(path: Path) -> polib.POFile | polib.MOFile:

@@ -41,6 +41,7 @@ def read_files(config: DataConfig) -> Pool:
         parts["test"],
         dict(tally.dropped),
         provenance=tuple(provenance),
+        malformed=tuple(tally.malformed),
     )
 
 
@@ -74,6 +75,17 @@ def read_file(
     if not found:
         expected = "one JSON object a line" if kind == "jsonl" else f"{kind.upper()} with text"
         raise UserError(f"{key}: {path} holds no pairs; expected {expected}")
+    return found
+
+
+def paths(config: DataConfig) -> list[Path]:
+    """Every file that a section reads, whether or not it is there."""
+    found: list[Path] = []
+    for part in ("train", "dev", "test"):
+        if (name := getattr(config, f"{part}_file")) is not None:
+            path = Path(name).expanduser()
+            sides = _moses_sides(path, config) if _format(path, config) == "moses" else None
+            found.extend(sides or (path,))
     return found
 
 

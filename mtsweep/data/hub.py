@@ -56,6 +56,7 @@ def read_hub(config: DataConfig) -> Pool:
         parts["test"],
         dict(tally.dropped),
         provenance=(f"{name}{subset}{at} ({', '.join(names.values())})",),
+        malformed=tuple(tally.malformed),
     )
 
 

@@ -33,11 +33,14 @@ def combined(config: DataConfig, read: Callable[[DataConfig], Parts]) -> Parts:
         parts.append(found.renamed(part.name) if part.name else found)
     sizes = _sizes([len(part.train) for part in parts], [part.share for part in config.mix])
     train = [pair for part, size in zip(parts, sizes, strict=True) for pair in part.train[:size]]
+    beyond = sum(len(part.train) for part in parts) - len(train)
     dev = tuple(pair for part in parts for pair in part.dev)
     test = tuple(pair for part in parts for pair in part.test)
     held_out = {pair.split_key for pair in (*dev, *test)}
     kept = [pair for pair in train if pair.split_key not in held_out]
     dropped = sum((Counter(part.dropped) for part in parts), Counter())
+    if beyond:
+        dropped["beyond its share"] = beyond
     if len(kept) < len(train):
         dropped["also in test or dev"] += len(train) - len(kept)
     return Parts(
@@ -46,6 +49,7 @@ def combined(config: DataConfig, read: Callable[[DataConfig], Parts]) -> Parts:
         test,
         dict(dropped),
         tuple(line for part in parts for line in part.provenance),
+        malformed=tuple(line for part in parts for line in part.malformed),
     )
 
 
@@ -58,14 +62,15 @@ def _sizes(there: Sequence[int], shares: Sequence[float | None]) -> list[int]:
     ]
 
 
-def read_synthetic(config: DataConfig, real: Parts) -> tuple[tuple[Pair, ...], dict[str, int]]:
+def read_synthetic(config: DataConfig, real: Parts) -> Parts:
     """The pairs of ``data.synthetic_file``, without those that repeat a held-out text.
 
     Returns:
-        Pairs in hash order, and what was left out.
+        Pairs in hash order as training pairs, beside the dev and test pairs of the real ones.
 
     Raises:
-        UserError: if the file or folder is not there, or not as expected.
+        UserError: if the file or folder is not there, or not as expected; under
+            ``data.leaks=error`` also if a pair repeats a held-out text.
     """
     path = Path(str(config.synthetic_file)).expanduser()
     path = path / "pairs.jsonl" if path.is_dir() else path
@@ -82,15 +87,21 @@ def read_synthetic(config: DataConfig, real: Parts) -> tuple[tuple[Pair, ...], d
     held_out = (*real.dev, *real.test)
     sources = {fold(pair.source) for pair in held_out}
     targets = {fold(pair.target) for pair in held_out}
-    kept = [
-        pair
-        for pair in found
-        if fold(pair.source) not in sources and fold(pair.target) not in targets
-    ]
+    kept: list[Pair] = []
+    repeated: list[Pair] = []
+    for pair in found:
+        known = fold(pair.source) in sources or fold(pair.target) in targets
+        (repeated if known else kept).append(pair)
+    if repeated and config.leaks == "error":
+        raise UserError(
+            f"data.leaks: {len(repeated)} synthetic pairs repeat a dev or test pair, the first is "
+            f"{repeated[0].id}; data.leaks=remove takes them out of the training pairs"
+        )
     dropped = Counter({f"synthetic: {reason}": count for reason, count in tally.dropped.items()})
-    if len(kept) < len(found):
-        dropped["synthetic: also in test or dev"] = len(found) - len(kept)
-    return in_hash_order(kept, config.split_seed), dict(dropped)
+    if repeated:
+        dropped["synthetic: also in test or dev"] = len(repeated)
+    train = in_hash_order(kept, config.split_seed)
+    return Parts(train, real.dev, real.test, dict(dropped), malformed=tuple(tally.malformed))
 
 
 def mixed(

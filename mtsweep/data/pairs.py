@@ -66,6 +66,8 @@ class Pool:
     """Reason to count of pairs left out by the reader."""
     provenance: tuple[str, ...] = ()
     """Where each source was read: a file, a package, a data set with its commit."""
+    malformed: tuple[str, ...] = ()
+    """Where the first malformed rows stand, and why they are none."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,16 @@ class Corpus:
     """Reason to count of what was left out: by the reader, by cleaning, or as a leak."""
     synthetic: int = 0
     """Training pairs that are synthetic."""
+    synthetic_available: int = 0
+    """Synthetic pairs before a share of them was taken."""
     provenance: tuple[str, ...] = ()
     """Where each source was read: a file, a package, a data set with its commit."""
     steps: tuple[Step, ...] = ()
     """What each step of cleaning came to."""
     leaks: tuple[Leak, ...] = ()
     """What was taken out because it repeats a dev or test pair."""
+    malformed: tuple[str, ...] = ()
+    """Where the first malformed rows of each file stand, and why they are none."""
 
     @property
     def is_chat(self) -> bool:

@@ -126,7 +126,8 @@ def _object(number: int, line: str) -> Row | Malformed:
     try:
         value = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        return Malformed(number, f"not JSON ({error})")
+        told = f"{error.msg} at column {error.colno}" if isinstance(error, ValueError) else error
+        return Malformed(number, f"not JSON ({told})")
     if not isinstance(value, dict):
         return Malformed(number, f"expected a JSON object, found {type(value).__name__}")
     return Row(number, value)

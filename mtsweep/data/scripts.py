@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Any
 
 from mtsweep import languages
 from mtsweep.config import DataConfig
@@ -51,6 +53,27 @@ def _languages(pair: Pair, config: DataConfig) -> tuple[str, str]:
     return pair.languages or (config.source_lang, config.target_lang)
 
 
+def told_languages(texts: Iterable[str]) -> Counter[str]:
+    """What py3langid takes texts for (ISO 639-1); those of fewer than four words are passed over.
+
+    A text that it is not sure about counts under the empty code.
+    """
+    identifier = _identifier()
+    found: Counter[str] = Counter()
+    for text in texts:
+        if text.count(" ") >= _FEWEST_WORDS - 1:
+            code, certainty = identifier.classify(text)
+            found[code if certainty >= _SURE else ""] += 1
+    return found
+
+
+@cache
+def _identifier() -> Any:  # noqa: ANN401 - py3langid has no types
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
 def script_check(config: DataConfig) -> Callable[[Pair], Pair | None]:
     """Drops pairs a side of which is mostly in another script than its language's."""
 
@@ -67,9 +90,7 @@ def language_check(config: DataConfig) -> Callable[[Pair], Pair | None]:
 
     Texts of fewer than four words, and languages that it does not know, are let through.
     """
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = _identifier()
     known = set(identifier.labels)
 
     def other(text: str, language: str) -> bool:

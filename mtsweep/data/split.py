@@ -30,6 +30,8 @@ class Parts:
     """What cleaning came to."""
     leaks: tuple[Leak, ...] = ()
     """What was taken out as a repetition of a dev or test pair."""
+    malformed: tuple[str, ...] = ()
+    """Where the first malformed rows stand, and why they are none."""
 
     def renamed(self, origin: str) -> Parts:
         """The same with another origin on every pair."""

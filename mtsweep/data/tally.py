@@ -15,6 +15,8 @@ from mtsweep.errors import UserError
 _BEARABLE = 0.01
 """Share of malformed rows from which a file is refused."""
 MALFORMED = "malformed"
+_TOLD = 3
+"""Malformed rows of a file that are told with line and reason; all of them are counted."""
 
 
 class Tally:
@@ -26,6 +28,8 @@ class Tally:
 
     def __init__(self, *, strict: bool) -> None:
         self.dropped: Counter[str] = Counter()
+        self.malformed: list[str] = []
+        """Where the first malformed rows of each file stand, and why they are none."""
         self._strict = strict
 
     def pairs(
@@ -43,7 +47,8 @@ class Tally:
         Raises:
             UserError: at the end, if more than 1 % of the rows are malformed; at once if strict.
         """
-        seen, first, bad = 0, "", 0
+        seen, bad = 0, 0
+        told_of: list[str] = []
         for row in rows:
             seen += 1
             if isinstance(row, Malformed):
@@ -58,14 +63,16 @@ class Tally:
                 except UnreadableRowError as error:
                     told = Malformed(row.number, str(error))
             bad += 1
-            first = first or f"{where}, line {told.number}: {told.reason}"
+            if bad <= _TOLD:
+                told_of.append(f"{where}, line {told.number}: {told.reason}")
             if self._strict:
-                raise UserError(f"{first} (data.strict refuses any malformed row)")
+                raise UserError(f"{told_of[0]} (data.strict refuses any malformed row)")
         if bad > _BEARABLE * seen:
             many = f" ({bad} of {seen} rows are malformed; up to 1 % would be passed over)"
-            raise UserError(first + (many if bad > 1 else ""))
+            raise UserError(told_of[0] + (many if bad > 1 else ""))
         if bad:
             self.dropped[MALFORMED] += bad
+            self.malformed.extend(told_of)
 
 
 def sampled(pairs: Iterable[Pair], count: int | None, seed: int) -> tuple[Pair, ...]:

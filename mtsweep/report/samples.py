@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mtsweep import languages
 from mtsweep.record import RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_RIGHT_TO_LEFT = {"Arab", "Hebr", "Nkoo", "Syrc", "Thaa", "Adlm"}
 
 ROOM = 22 * 2**20
 """Bytes of all blocks together; what is over is left out, and the page says so."""
@@ -54,7 +53,7 @@ class SampleSet:
 
     def direction(self, code: str) -> str:
         """Which way a FLORES-200 code's script is written: ``ltr`` or ``rtl``."""
-        return "rtl" if code.rpartition("_")[2] in _RIGHT_TO_LEFT else "ltr"
+        return languages.direction(code)
 
 
 def read(folder: RunFolder, test_set: str = "test") -> Predictions | None:

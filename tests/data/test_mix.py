@@ -142,3 +142,13 @@ def test_a_smaller_size_is_inside_a_larger_one_whatever_the_share(one, other, sh
     few, many = (mixed(PAIR[:20], PAIR[20:], share, size)[0] for size in (small, large))
     assert len(few) == small
     assert set(few) <= set(many)
+
+
+def test_leaks_as_an_error_see_synthetic_pairs_that_repeat_a_held_out_text(here):
+    held = load(plain(None, synthetic_file=None)).test[0]
+    rows = [(f"made {n}", f"hecho {n}") for n in range(30)]
+    folder = synthetic(here / "made", [*rows, (held.source.upper(), "otra")])
+    with pytest.raises(
+        UserError, match=r"^data\.leaks: 1 synthetic pairs repeat .*pairs\.jsonl:31"
+    ):
+        load(plain(folder, leaks="error"))
