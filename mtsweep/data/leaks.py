@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mtsweep.data.clean import normal
-from mtsweep.data.pairs import Leak, Pair
+from mtsweep.data.pairs import Conversation, Leak, Pair
 
 _GRAM = 5
 _PERMUTATIONS = 128
@@ -21,6 +21,8 @@ _LOOSER = 0.25
 next to nothing."""
 
 
+_SAYS_SOMETHING = 40
+"""Characters of a last answer, from which another conversation that ends so repeats it."""
 _FEW = 300
 """Held-out texts that are compared one by one; more are looked up by MinHash."""
 
@@ -44,11 +46,16 @@ def without_leaks(
     for pair in train:
         if found := index["source"].nearest(normal(pair.source)):
             leaks.append(Leak(pair.id, found[0], "source", found[1], pair.source))
-        elif found := index["target"].nearest(normal(pair.target)):
+        elif _may_repeat(pair) and (found := index["target"].nearest(normal(pair.target))):
             leaks.append(Leak(pair.id, found[0], "target", found[1], pair.target))
         else:
             kept.append(pair)
     return kept, leaks
+
+
+def _may_repeat(pair: Pair) -> bool:
+    """Whether an equal target tells anything: many conversations end with "You're welcome!"."""
+    return not isinstance(pair, Conversation) or len(pair.target) >= _SAYS_SOMETHING
 
 
 class _Index:

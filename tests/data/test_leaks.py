@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from mtsweep.config import DataConfig
 from mtsweep.data import leaks, load
 from mtsweep.data.leaks import without_leaks
-from mtsweep.data.pairs import Pair, fold
+from mtsweep.data.pairs import Message, Pair, conversation, fold
 from mtsweep.errors import UserError
 
 LONG = "The committee will meet again on the second Thursday of the month to vote on the proposal"
@@ -22,6 +22,20 @@ def found(train: Pair, test: Pair, similarity: float = 0.9) -> list[tuple[str, s
 
 def test_a_text_is_found_whatever_its_case_and_punctuation():
     assert found(pair(1, "where is it"), pair(2, "Where is it?")) == [("p1", "p2", "source", 1.0)]
+
+
+def test_conversations_may_end_with_the_same_few_words_but_not_with_the_same_answer():
+    def talk(number, asked, answer):
+        turns = [Message("user", asked), Message("assistant", answer)]
+        return conversation(f"p{number}", turns, "x")
+
+    assert found(talk(1, "Thanks a lot", "Not at all."), talk(2, "Thank you", "Not at all.")) == []
+    assert found(talk(1, "What now?", LONG), talk(2, "Tell me when", LONG)) == [
+        ("p1", "p2", "target", 1.0)
+    ]
+    assert found(talk(1, "Thanks", "Bye."), talk(2, "Thanks", "Now go.")) == [
+        ("p1", "p2", "source", 1.0)
+    ]
 
 
 def test_the_target_side_is_looked_at_too():

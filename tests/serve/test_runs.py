@@ -35,7 +35,7 @@ def test_the_list_has_every_run_with_state_chrf_and_disk(own, finished, base, ca
     assert " untouched " in rows[base.id]
     assert " interrupted " in rows[finished[0][1].id]  # it said running, and nobody is
     record = finished[1][1]
-    assert f" finished {record.scores['chrf'].value:>9.1f} " in rows[record.id]
+    assert f" chrF {record.scores['chrf'].value:.1f} " in rows[record.id]
     weights = sum(size(own / "runs" / r.id / "adapter") for _, r in finished)
     weights += sum(size(own / "runs" / r.id / "model") for _, r in finished)
     told = f"{size(own / 'runs') / 1e6:.1f} MB, of it weights {weights / 1e3:.1f} kB"
