@@ -137,7 +137,12 @@ def opened(
         trained: What was trained; ``None`` is the untouched model.
         known: Sources and references that tell how long translations get.
         shots: What its prompt shows as examples.
+
+    Raises:
+        UserError: if the run is of conversations.
     """
+    if config.data.is_chat:
+        raise UserError("a run of conversations answers, and does not translate; name another run")
     located = locate(config.model)
     family = families.recognise(located.config, located.tokenizer_config)
     anew = partial(load, config.model, config.lora, located, family, lambda _: None)
