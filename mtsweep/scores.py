@@ -36,7 +36,7 @@ LABELS = {
     "comet": "COMET",
     "eval_loss": "loss",
     "perplexity": "perplexity",
-    "mean_token_accuracy": "token accuracy",
+    "mean_token_accuracy": "accuracy",
 }
 """Metric name in files to its name in tables."""
 

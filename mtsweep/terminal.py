@@ -195,7 +195,8 @@ def judged(out: Console, comparison: Comparison) -> None:
     for name in comparison.metrics:
         shown.add_column(LABELS[name], justify="right", no_wrap=True)
         shown.add_column("95 %", no_wrap=True)
-    for heading in ("seeds", "train", "memory", "trained"):
+    several = any(len(row.ids) > 1 for row in comparison.rows)
+    for heading in (*(["seeds"] * several), "train", "memory", "trained"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
         cells = [cell for name in comparison.metrics for cell in _estimate(comparison, row, name)]
@@ -203,7 +204,7 @@ def judged(out: Console, comparison: Comparison) -> None:
         shown.add_row(
             Text(row.label),
             *cells,
-            str(len(row.ids)) if run else "",
+            *([str(len(row.ids)) if run else ""] * several),
             f"{cost['seconds_train']:.0f} s" if run else "",
             f"{cost['peak_memory_bytes'] / 2**30:.1f} GiB",
             _count(round(cost["trainable_parameters"])) if run else "",

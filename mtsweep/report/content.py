@@ -145,7 +145,9 @@ def _kicker(sweep: Sweep) -> str:
     configs = [entry.record.config for entry in sweep.finished if entry.record]
     models = _distinct(str(config["model"]["name"]).rpartition("/")[2] for config in configs)
     pairs = _distinct(
-        f"{languages.name(config['data']['source_lang'])} to "
+        "conversations"
+        if config["data"].get("form") == "chat"
+        else f"{languages.name(config['data']['source_lang'])} to "
         f"{languages.name(config['data']['target_lang'])}"
         for config in configs
     )
@@ -265,11 +267,11 @@ def _data(sweep: Sweep) -> list[list[tuple[str, str]]]:
         left = ", ".join(f"{count} {why}" for why, count in dropped.items()) or "none"
         facts = [
             ("data", str(config["name"])),
-            ("languages", f"{config['source_lang']} to {config['target_lang']}"),
-            ("pairs", ", ".join(
+            ("languages", _languages(config)),
+            ("conversations" if config.get("form") == "chat" else "pairs", ", ".join(
                 f"{data[part]} {part}" for part in ("train", "dev", "test") if part in data
             )),
-            ("to choose from", f"{data.get('available', '')} training pairs"),
+            ("to choose from", f"{data.get('available', '')} for training"),
             ("left out by the reader", left),
             ("left out as too long", str(data.get("too_long", 0))),
             ("fingerprint", key[:16]),
@@ -277,6 +279,12 @@ def _data(sweep: Sweep) -> list[list[tuple[str, str]]]:
         ]  # fmt: skip
         found[key] = [fact for fact in facts if fact[1]]
     return list(found.values())
+
+
+def _languages(data: Mapping[str, Any]) -> str:
+    if data.get("form") == "chat":
+        return str(data["source_lang"])
+    return f"{data['source_lang']} to {data['target_lang']}"
 
 
 def _signatures(sweep: Sweep) -> list[tuple[str, str]]:

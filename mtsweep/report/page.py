@@ -132,6 +132,7 @@ def _view(
         "significance_notes": judged.significance_notes,
         "sections": _sections(content, sets),
         "samples": packed,
+        "outputs": _outputs(sets),
         "figures": figures,
         "shown": _on_paper(sweep, sets),
         "cost": {
@@ -154,6 +155,12 @@ _COST_NOTE = (
 )
 
 
+def _outputs(sets: Sequence[SampleSet]) -> str:
+    """What the outputs are called; what stays in its language is no translation."""
+    chat = all(each.source_lang == each.target_lang for each in sets)
+    return "Answers" if sets and chat else "Translations"
+
+
 def _sections(content: Content, sets: Sequence[SampleSet]) -> list[tuple[str, str]]:
     there = {
         "judgement": ("Judgement", True),
@@ -161,7 +168,7 @@ def _sections(content: Content, sets: Sequence[SampleSet]) -> list[tuple[str, st
         "ablation": ("Settings", bool(content.judged.ablation)),
         "significance": ("Significance", bool(content.judged.significance)),
         "curves": ("Training", bool(content.curves)),
-        "samples": ("Translations", bool(sets)),
+        "samples": (_outputs(sets), bool(sets)),
         "humans": ("People", bool(content.humans)),
         "cost": ("Cost", True),
         "data": ("Data", True),
