@@ -100,6 +100,8 @@ def test_answers_count_for_the_identity_of_a_chat_run_and_of_no_other(chats):
         ({"evaluation.also": {"pairs": {"form": "pairs", "target_lang": "spa_Latn"}}},
          "evaluation.also.pairs.form"),
         ({"prompt": "few_shot"}, "prompt.shots"),
+        ({"evaluation.every": 10}, "evaluation.every"),
+        ({"trainer.metric_for_best_model": "chrf"}, "trainer.metric_for_best_model"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_with_conversations_is_refused_by_its_key(changes, key):

@@ -97,6 +97,8 @@ def _prompt_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
 def _chat_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
     if config.model.kind != "causal":
         yield "model.kind", "conversations need a decoder-only model; such as model=llama3b"
+    if config.evaluation.every is not None:
+        yield "evaluation.every", "conversations are no translations; trainer.eval_steps has losses"
 
 
 def _also_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
