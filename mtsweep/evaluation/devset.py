@@ -8,8 +8,9 @@ from typing import Any
 
 from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
+from mtsweep.evaluation.formulas import corpus
 from mtsweep.evaluation.generate import generate, max_new_tokens, within_memory
-from mtsweep.evaluation.metrics import sacre_metric
+from mtsweep.evaluation.segments import counted
 from mtsweep.models.adapters import merged
 from mtsweep.models.codec import Codec
 
@@ -48,6 +49,6 @@ class DevScorer:
         )
         texts, references = [each.text for each in said], [pair.target for pair in pairs]
         return {
-            name: float(sacre_metric(name, languages[1]).corpus_score(texts, [references]).score)
+            name: float(corpus(name, counted(name, texts, references, languages[1]).sum(axis=0)))
             for name in METRICS
         }

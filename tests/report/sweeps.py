@@ -30,11 +30,10 @@ def sweep(
 ) -> Path:
     """Write a sweep; each run is a rank and its outputs, and the first is the base row."""
     rows = []
-    counts = [_scores(outputs, references, target_lang) for _, outputs in runs]
+    base: dict[str, Score] = {}
     for number, (label, outputs) in enumerate(runs):
         kind = "run" if number else "base"
-        made = _record(f"{number:012x}", kind, label, counts[number], counts[0], target_lang)
-        folder = RunFolder(root / "runs" / made.id)
+        folder = RunFolder(root / "runs" / f"{number:012x}")
         folder.start("")
         if number:
             for step in range(1, 11):
@@ -49,6 +48,9 @@ def sweep(
                 for index, (s, r, h) in enumerate(zip(sources, references, outputs, strict=True))
             ],
         )
+        scores = _scores(folder.path, target_lang)
+        base = base or scores
+        made = _record(folder.path.name, kind, label, scores, base, target_lang)
         folder.finish(made)
         rows.append(Row(label, made, "run" if number else "base"))
     if failed:
@@ -61,13 +63,10 @@ def sweep(
     return place
 
 
-def _scores(
-    outputs: Sequence[str], references: Sequence[str], target_lang: str
-) -> dict[str, Score]:
-    sums = {
-        name: segments.counted(name, outputs, references, target_lang).sum(axis=0)
-        for name in ("bleu", "chrf")
-    }
+def _scores(folder: Path, target_lang: str) -> dict[str, Score]:
+    """Of the predictions, which are counted once, as a run does."""
+    counted = segments.of_run(folder, ("bleu", "chrf"), target_lang, "test").statistics
+    sums = {name: each.sum(axis=0) for name, each in counted.items()}
     return {name: score(float(segments.corpus(name, each))) for name, each in sums.items()}
 
 

@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_left_out_and_counted(tmp_path):
 
 def test_predictions_that_are_gone_leave_a_report_without_texts(tmp_path):
     folder = small(tmp_path)
-    for path in tmp_path.glob("runs/*/predictions/*.jsonl"):
+    for path in tmp_path.glob("runs/*/*/test.*"):
         path.unlink()
     html = write_report(folder)[0].read_text()
     assert 'id="samples"' not in html
