@@ -16,14 +16,41 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtsweep.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
 
-def device() -> torch.device:
-    """The first CUDA device, or the CPU."""
+_asked: list[str] = []
+
+
+def use(name: str) -> None:
+    """Compute on a device by torch's name from now on: ``cpu``, ``cuda``, ``cuda:1``.
+
+    Args:
+        name: ``auto`` is the first CUDA device, or the CPU.
+
+    Raises:
+        UserError: if it is none, or not there.
+    """
     import torch
 
+    kind, _, number = name.partition(":")
+    if name not in {"auto", "cpu", "cuda"} and not (kind == "cuda" and number.isdecimal()):
+        raise UserError(f"{name!r} is no device; there are: auto, cpu, cuda, cuda:0, cuda:1, …")
+    count = torch.cuda.device_count() if kind == "cuda" else 0
+    if kind == "cuda" and int(number or 0) >= count:
+        raise UserError(f"device {name}: torch sees {count or 'no'} CUDA device{'s'[: count != 1]}")
+    _asked[:] = [] if name == "auto" else ["cuda:0" if name == "cuda" else name]
+
+
+def device() -> torch.device:
+    """The device asked for (:func:`use`); else the first CUDA device, or the CPU."""
+    import torch
+
+    if _asked:
+        return torch.device(_asked[0])
     return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
 
 

@@ -10,7 +10,8 @@ import mtsweep
 ROOT = Path(mtsweep.__file__).parent
 
 LAYERS = (
-    "errors languages scores arguments cache device watch interruption",
+    "errors",
+    "languages scores arguments cache device watch interruption",
     "hub",
     "config",
     "measures",

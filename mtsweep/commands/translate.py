@@ -6,27 +6,25 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtsweep.errors import UserError
 
 if TYPE_CHECKING:
-    from mtsweep.config import RunConfig
-    from mtsweep.data.shots import Shots
+    from mtsweep.serve.resolve import Chosen
+    from mtsweep.serve.translator import Translator
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """The model that was asked for."""
+@dataclass
+class _Outcome:
+    """What became of the lines."""
 
-    name: str
-    config: RunConfig
-    trained: Path | None
-    known: tuple[tuple[str, str], ...]
-    shots: Shots | None = None
+    lines: int = 0
+    unstopped: int = 0
+    split: int = 0
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,13 +34,18 @@ def run(arguments: Sequence[str]) -> int:
     chosen = _chosen(given)
     with _lines(given) as lines:
         if given.to is None:
-            unstopped, count = _to_output(chosen, lines)
+            outcome = _to_output(given, chosen, lines)
         else:
-            unstopped, count = _to_file(chosen, lines, given.to)
-    if unstopped:
+            outcome = _to_file(given, chosen, lines)
+    if outcome.split and not given.sentences:
         _say(
-            f"warning: {unstopped} of {count} outputs did not stop by themselves and are cut off; "
-            "the model may repeat itself or go on behind the translation"
+            f"note: {outcome.split} of {outcome.lines} lines did not fit into the model's context; "
+            "their sentences were translated one by one and joined"
+        )
+    if outcome.unstopped:
+        _say(
+            f"warning: {outcome.unstopped} of {outcome.lines} outputs did not stop by themselves "
+            "and are cut off; the model may repeat itself or go on behind the translation"
         )
     return 0
 
@@ -71,7 +74,24 @@ def _parser() -> argparse.ArgumentParser:
         "command goes on with it after an interruption",
     )
     parser.add_argument("--beam", type=_positive, help="beams; default: as the run was scored")
-    parser.add_argument("--batch", type=_positive, help="lines at once; default: likewise")
+    parser.add_argument(
+        "--batch",
+        type=_batch,
+        default="auto",
+        metavar="N",
+        help="lines at once; default: auto, as the run was scored, and fewer where lines are long",
+    )
+    parser.add_argument(
+        "--sentences",
+        action="store_true",
+        help="translate every sentence by itself; default: only where a line does not fit into "
+        "the model's context",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:1, …; default: auto, the first GPU, or the CPU",
+    )
     parser.add_argument(
         "--output-dir", type=Path, default=Path(), help="folder with runs/ and sweeps/"
     )
@@ -82,6 +102,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
     return int(text)
+
+
+def _batch(text: str) -> int | None:
+    return None if text == "auto" else _positive(text)
 
 
 def _check_target(given: argparse.Namespace) -> None:
@@ -96,26 +120,14 @@ def _check_target(given: argparse.Namespace) -> None:
         raise UserError(f"--to {given.to}: is the file that is read; choose another")
 
 
-def _chosen(given: argparse.Namespace) -> _Chosen:
+def _chosen(given: argparse.Namespace) -> Chosen:
     from mtsweep.serve import resolve
 
-    if given.run is None:
-        chosen = _Chosen("untouched", resolve.untouched(), None, ())
-    else:
-        folder, record = resolve.find(given.run, given.output_dir)
-        if resolve.configuration(folder).data.is_chat:
-            raise UserError(
-                f"{folder.id}: this run is of conversations, and does not translate; what it "
-                f"answers stands in {folder.path / 'samples.md'}"
-            )
-        rows = folder.predictions("test")
-        config = resolve.configuration(folder)
-        chosen = _Chosen(
-            folder.id,
-            config,
-            resolve.weights(folder, record),
-            tuple((row["source"], row["reference"]) for row in rows),
-            resolve.examples(folder, config),
+    chosen = resolve.choose(given.run, given.output_dir)
+    if chosen.config.data.is_chat:
+        raise UserError(
+            f"{chosen.name}: this run is of conversations, and does not translate; "
+            f"`python -m mtsweep app {chosen.name}` talks with it"
         )
     asked = {"num_beams": given.beam, "batch_size": given.batch}
     changed = {key: value for key, value in asked.items() if value is not None}
@@ -139,48 +151,72 @@ def _lines(given: argparse.Namespace) -> Iterator[Iterator[str]]:
 
 
 @contextlib.contextmanager
-def _open(chosen: _Chosen) -> Iterator[Any]:
+def _open(given: argparse.Namespace, chosen: Chosen) -> Iterator[Translator]:
     """The translator, with libraries' remarks kept off the terminal."""
-    from mtsweep.serve.translator import opened, quiet
+    from mtsweep import device
+    from mtsweep.serve.translator import TOKENS, opened, quiet
 
+    device.use(given.device)
     data = chosen.config.data
     _say(f"{chosen.name}: {chosen.config.model.name}, {data.source_lang} to {data.target_lang}")
     with quiet(), opened(chosen.config, chosen.trained, chosen.known, chosen.shots) as translator:
+        translator.tokens = TOKENS if given.batch is None else None
+        translator.sentences = given.sentences
         yield translator
 
 
-def _to_output(chosen: _Chosen, lines: Iterator[str]) -> tuple[int, int]:
+def _to_output(given: argparse.Namespace, chosen: Chosen, lines: Iterator[str]) -> _Outcome:
     from mtsweep.serve.lines import translated
 
-    unstopped = count = 0
-    with _open(chosen) as translator:
+    outcome = _Outcome()
+    with _open(given, chosen) as translator:
         for _, out, cut in translated(translator, lines):
             print("\n".join(out), flush=True)
-            unstopped, count = unstopped + cut, count + sum(map(bool, out))
-    return unstopped, count
+            outcome.unstopped += cut
+            outcome.lines += sum(map(bool, out))
+        outcome.split = translator.split
+    return outcome
 
 
-def _to_file(chosen: _Chosen, lines: Iterator[str], target: Path) -> tuple[int, int]:
+def _to_file(given: argparse.Namespace, chosen: Chosen, lines: Iterator[str]) -> _Outcome:
     from mtsweep.serve.lines import Draft, translated
 
+    target = given.to
     decoding = chosen.config.decoding.model_dump(exclude={"batch_size"})
-    draft = Draft(target, json.dumps([chosen.name, decoding]))
+    draft = Draft(target, json.dumps([chosen.name, decoding, given.sentences]))
     with _writing(target):
         left = draft.resume(lines)
     if draft.lines:
         _say(f"{target}: goes on behind line {draft.lines}")
-    with _open(chosen) as translator:
-        for piece, out, cut in translated(translator, left):
+    with _open(given, chosen) as translator, _bar(given, draft.lines) as advance:
+        pieces = translated(translator, left, lambda done: advance(draft.lines + done))
+        for piece, out, cut in pieces:
             with _writing(target):
                 draft.add(piece, out, cut)
-            if sys.stderr.isatty():
-                print(f"\r{draft.lines} lines", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        _say("")
+            advance(draft.lines)
+        split = translator.split
     with _writing(target):
         draft.finish()
     _say(f"{target}: {draft.lines} lines")
-    return draft.unstopped, draft.lines
+    return _Outcome(draft.lines, draft.unstopped, split)
+
+
+@contextlib.contextmanager
+def _bar(given: argparse.Namespace, begun: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar where somebody looks on; its function is given the number of lines done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from mtsweep.serve.lines import count
+
+    columns = "lines", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    total = None if given.file is None else count(given.file)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total, completed=begun)
+        yield lambda done: progress.update(task, completed=done)
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def generate(
     codec: Codec | ChatCodec,
     sources: Sequence[Any],
     decoding: DecodingConfig,
-    limit: int,
+    limit: int | Sequence[int],
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[Hypothesis]:
     """Translate ``sources``.
@@ -60,13 +60,14 @@ def generate(
         codec: Of the model and language pair, or of conversations.
         sources: Texts, in any order; histories of a conversation.
         decoding: Beams and batch size.
-        limit: Generated tokens at most (:func:`max_new_tokens`).
+        limit: Generated tokens at most (:func:`max_new_tokens`), of all or of each text.
         advance: Called with the number of texts done.
 
     Returns:
         One hypothesis per source, in the order of ``sources``.
     """
-    config = generation_config(model, codec, decoding, limit)
+    limits = [limit] * len(sources) if isinstance(limit, int) else list(limit)
+    config = generation_config(model, codec, decoding, max(limits, default=1))
     causal = codec.family == "causal"
     search = _greedy if causal and decoding.num_beams == 1 else partial(_search, causal=causal)
     order = sorted(
@@ -80,8 +81,8 @@ def generate(
             padding_side="left" if causal else "right",
             return_tensors="pt",
         ).to(model.device)
-        for index, ids in search(model, config, batch):
-            done[indices[index]] = _hypothesis(ids, codec, config)
+        for index, ids in search(model, config, batch, [limits[index] for index in indices]):
+            done[indices[index]] = hypothesis(ids, codec, config)
             advance(len(done))
     return [done[index] for index in range(len(sources))]
 
@@ -113,12 +114,15 @@ def _search(
     model: Any,  # noqa: ANN401
     config: GenerationConfig,
     batch: Any,  # noqa: ANN401 - a BatchEncoding
+    limits: Sequence[int],
     *,
     causal: bool,
 ) -> Iterator[tuple[int, list[int]]]:
     """Place in the batch, and generated ids, of every text; all of them end together."""
     import torch
 
+    config = copy.deepcopy(config)
+    config.max_new_tokens = max(limits)
     with torch.no_grad():
         # batch x (prompt + new tokens) for a decoder-only model, batch x new tokens otherwise
         output = model.generate(
@@ -128,7 +132,8 @@ def _search(
             stopping_criteria=[_interruptible],
         )
     skip = batch["input_ids"].shape[1] if causal else 1
-    yield from enumerate(output[:, skip:].tolist())
+    for place, ids in enumerate(output[:, skip:].tolist()):
+        yield place, ids[: limits[place]]
 
 
 def _interruptible(input_ids: torch.Tensor, scores: object) -> torch.Tensor:  # noqa: ARG001
@@ -141,6 +146,7 @@ def _greedy(
     model: Any,  # noqa: ANN401
     config: GenerationConfig,
     batch: Any,  # noqa: ANN401 - a BatchEncoding
+    limits: Sequence[int],
 ) -> Iterator[tuple[int, list[int]]]:
     """The same for greedy search: whenever half of the texts are done, the rest go on alone.
 
@@ -149,39 +155,49 @@ def _greedy(
     import torch
 
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    prompt, limit = ids.shape[1], config.max_new_tokens or 0
+    prompt, room = ids.shape[1], torch.tensor(limits, device=ids.device)
     ends = torch.tensor(config.eos_token_id, device=ids.device)
     config = copy.deepcopy(config)
     config.return_dict_in_generate = True
     places, cache = torch.arange(len(ids), device=ids.device), None
     while len(places):
-        config.max_new_tokens = limit - (ids.shape[1] - prompt)
+        config.max_new_tokens = int(room.max()) - (ids.shape[1] - prompt)
         with torch.no_grad():
             output = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 cache=cache,
                 generation_config=config,
-                stopping_criteria=[_half_done(ids.shape[1], ends)],
+                stopping_criteria=[_half_done(prompt, ids.shape[1], ends, room)],
             )
         ids, cache = output.sequences, output.past_key_values
-        out_of_room = ids.shape[1] - prompt >= limit
-        done = torch.isin(ids[:, prompt:], ends).any(1) | out_of_room
-        yield from zip(places[done].tolist(), ids[done, prompt:].tolist(), strict=True)
+        done = _done(ids, prompt, ends, room)
+        for place, row in zip(places[done].tolist(), ids[done, prompt:].tolist(), strict=True):
+            yield place, row[: limits[place]]
         left = (~done).nonzero().view(-1)
         mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)[left]
-        ids, places = ids[left], places[left]
+        ids, places, room = ids[left], places[left], room[left]
         if len(places):
             cache.batch_select_indices(left)
 
 
-def _half_done(start: int, ends: torch.Tensor) -> Callable[[torch.Tensor, object], torch.Tensor]:
-    """A stopping criterion: half of the rows have an end token at ``start`` or behind it."""
+def _done(ids: torch.Tensor, prompt: int, ends: torch.Tensor, room: torch.Tensor) -> torch.Tensor:
+    """Which rows have an end token behind the prompt, or no room left."""
+    import torch
+
+    return torch.isin(ids[:, prompt:], ends).any(1) | (ids.shape[1] - prompt >= room)
+
+
+def _half_done(
+    prompt: int, start: int, ends: torch.Tensor, room: torch.Tensor
+) -> Callable[[torch.Tensor, object], torch.Tensor]:
+    """A stopping criterion: half of the rows that go on at ``start`` have ended or are full."""
     import torch
 
     def stop(input_ids: torch.Tensor, scores: object) -> torch.Tensor:  # noqa: ARG001
         interruption.check()
         done = torch.isin(input_ids[:, start:], ends).any(1)
+        done |= input_ids.shape[1] - prompt >= room
         half = len(done) > _FEWEST and int(done.sum()) * 2 >= len(done)
         return torch.ones_like(done) if half else torch.zeros_like(done)
 
@@ -221,7 +237,8 @@ def _ends(config: GenerationConfig, codec: Codec | ChatCodec) -> list[int]:
     return list(dict.fromkeys([codec.end, *listed, *codec.breaks]))
 
 
-def _hypothesis(ids: list[int], codec: Codec | ChatCodec, config: GenerationConfig) -> Hypothesis:
+def hypothesis(ids: list[int], codec: Codec | ChatCodec, config: GenerationConfig) -> Hypothesis:
+    """What generated ids say, up to the first end among them."""
     ends: Any = config.eos_token_id
     stop = next((place for place, token in enumerate(ids) if token in ends), None)
     kept = ids if stop is None else ids[:stop]

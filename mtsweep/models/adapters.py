@@ -105,7 +105,7 @@ def merged(model: Any) -> Iterator[None]:  # noqa: ANN401 - a PreTrainedModel or
     rounded, and the model that is scored would not be the one that was trained. Afterwards the
     weights are the same tensors as before, not the sum with the update taken off again.
     """
-    layers = _adapted_layers(model)
+    layers = mergeable(model)
     if not layers:
         yield
         return
@@ -119,7 +119,7 @@ def merged(model: Any) -> Iterator[None]:  # noqa: ANN401 - a PreTrainedModel or
             layer.merged_adapters.clear()
 
 
-def _adapted_layers(model: Any) -> list[Any]:  # noqa: ANN401
+def mergeable(model: Any) -> list[Any]:  # noqa: ANN401
     """The adapted layers of a model whose update can be merged without loss; else none."""
     import torch
     from peft.tuners.lora import Linear

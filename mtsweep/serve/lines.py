@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,10 +33,26 @@ def lines_of(file: IO[bytes], name: str) -> Iterator[str]:
         yield text.removesuffix("\n").removesuffix("\r")
 
 
+def count(path: Path) -> int:
+    """Lines of a file, read once in pieces."""
+    with path.open("rb") as file:
+        last, found = b"", 0
+        while piece := file.read(1 << 20):
+            last, found = piece, found + piece.count(b"\n")
+    return found + (last[-1:] not in {b"", b"\n"})
+
+
 def translated(
-    translator: Translator, lines: Iterable[str]
+    translator: Translator,
+    lines: Iterable[str],
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Iterator[tuple[list[str], list[str], int]]:
     """Pieces of the input with their translations.
+
+    Args:
+        translator: Of the model and language pair.
+        lines: Without their ends.
+        advance: Called with about the number of lines of the piece in hand that are done.
 
     Returns:
         Lines, as many translations, and how many of these did not stop by themselves. An empty
@@ -45,7 +61,7 @@ def translated(
     rest = iter(lines)
     while piece := list(itertools.islice(rest, PIECE)):
         full = [place for place, line in enumerate(piece) if line.strip()]
-        said = translator.translate([piece[place] for place in full])
+        said = translator.translate([piece[place] for place in full], advance)
         out = [""] * len(piece)
         for place, hypothesis in zip(full, said, strict=True):
             out[place] = _in_one_line(hypothesis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,36 @@ from mtsweep.errors import UserError
 from mtsweep.record import EXAMPLES, Record, RunFolder
 
 BEST = "best"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is needed to use a run's model, or the untouched default one."""
+
+    name: str
+    config: RunConfig
+    trained: Path | None
+    """What was trained; ``None`` is the untouched model."""
+    known: tuple[tuple[str, str], ...] = ()
+    """Sources and references of its test set."""
+    shots: Shots | None = None
+    """What its prompt shows as examples."""
+
+
+def choose(name: str | None, output: Path) -> Chosen:
+    """A run by what people call it (:func:`find`); ``None`` is the untouched default model."""
+    if name is None:
+        return Chosen("untouched", untouched(), None)
+    folder, record = find(name, output)
+    config = configuration(folder)
+    rows = folder.predictions("test")
+    return Chosen(
+        folder.id,
+        config,
+        weights(folder, record),
+        tuple((row["source"], row["reference"]) for row in rows if "source" in row),
+        examples(folder, config),
+    )
 
 
 def find(name: str, output: Path) -> tuple[RunFolder, Record]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,14 @@ from mtsweep.models.adapters import adapted, interpolated, merged
 from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base, load
 from mtsweep.models.locate import locate
+from mtsweep.serve.sentences import join, split
+from mtsweep.serve.streaming import Listener, Sampling, stream
 
 _ROOM = 2.0
 _SPARE = 16
 _KNOWN = 200
+TOKENS = 16_384
+"""Of a batch at most, prompts and translations together; a longer text has one of its own."""
 
 
 class Translator:
@@ -47,14 +52,64 @@ class Translator:
         self._base, self._model, self._config = base, model, config
         self._shots = shots
         self.decoding: DecodingConfig = config.decoding
+        self.tokens: int | None = TOKENS
+        """Of a batch at most, padding counted; ``None`` lets ``decoding.batch_size`` decide."""
+        self.sentences = False
+        """Whether every sentence is translated by itself; else only where a text does not fit."""
+        self.split = 0
+        """Texts so far that were translated in parts."""
         self._longer = _longer(self._codec(), known[:_KNOWN])
 
-    def translate(self, texts: Sequence[str]) -> list[Hypothesis]:
-        """Hypotheses in the order of the texts, in smaller batches where memory asks for it."""
+    def translate(
+        self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None
+    ) -> list[Hypothesis]:
+        """Hypotheses in the order of the texts, in smaller batches where memory asks for it.
+
+        A text that fits into the model's context with its translation is translated whole, as it
+        is when it is scored. Any other is split into sentences, whose translations are joined.
+
+        Args:
+            texts: In any order and of any length.
+            advance: Called with the number of texts done, about.
+
+        Raises:
+            UserError: if the prompt alone fills the context.
+        """
+        codec = self._codec()
+        parts = [self._parts(codec, text) for text in texts]
+        flat = [part for each in parts for part in each]
         said, self.decoding = within_memory(
-            self.decoding, lambda decoding: self._translated(texts, decoding)
+            self.decoding,
+            lambda decoding: self._translated(
+                codec, flat, decoding, lambda done: advance(done * len(texts) // len(flat))
+            ),
         )
-        return said
+        self.split += sum(len(each) > 1 for each in parts)
+        rest = iter(said)
+        return [self._joined([next(rest) for _ in each]) for each in parts]
+
+    def stream(self, text: str, sampling: Sampling, listener: Listener) -> Hypothesis:
+        """One text, told as it grows; at temperature 0 it becomes what :meth:`translate` gives.
+
+        Raises:
+            UserError: if the prompt alone fills the context.
+        """
+        codec, done = self._codec(), []
+        for part in self._parts(codec, text):
+            limit = min(self._limit(codec, part), sampling.max_new_tokens or sys.maxsize)
+            said = stream(
+                self._model,
+                codec,
+                codec.source_ids(part),
+                self.decoding,
+                sampling,
+                limit,
+                Listener(lambda new: listener.tell(self._joined([*done, new])), listener.halted),
+            )
+            done.append(said)
+            if listener.halted():
+                break
+        return self._joined(done)
 
     def _codec(self) -> Codec:
         # Of its own: the base's would keep every text of a large file.
@@ -63,40 +118,86 @@ class Translator:
         prompt = self._config.prompt
         return Codec(self._base.tokenizer, self._base.family, languages, prompt, self._shots)
 
-    def _translated(self, texts: Sequence[str], decoding: DecodingConfig) -> list[Hypothesis]:
-        """The batches that ``generate`` would make of all texts, each with a limit of its own."""
-        codec, size = self._codec(), decoding.batch_size
-        order = sorted(
-            range(len(texts)), key=lambda place: len(codec.source_ids(texts[place])), reverse=True
+    def _parts(self, codec: Codec, text: str) -> list[str]:
+        if not self.sentences and self._fits(codec, text):
+            return [text]
+        return split(text, codec.languages[0], lambda part: self._fits(codec, part)) or [text]
+
+    def _joined(self, parts: Sequence[Hypothesis]) -> Hypothesis:
+        if len(parts) == 1:
+            return parts[0]
+        return Hypothesis(
+            join([part.text for part in parts], self._config.data.target_lang),
+            all(part.stopped for part in parts),
+            sum(part.tokens for part in parts),
         )
+
+    def _translated(
+        self,
+        codec: Codec,
+        texts: Sequence[str],
+        decoding: DecodingConfig,
+        advance: Callable[[int], None],
+    ) -> list[Hypothesis]:
         said: dict[int, Hypothesis] = {}
-        for start in range(0, len(order), size):
-            places = order[start : start + size]
-            batch = [texts[place] for place in places]
-            limit = self._limit(codec, batch)
-            said.update(
-                zip(places, generate(self._model, codec, batch, decoding, limit), strict=True)
+        for places in self._batches(codec, texts, decoding):
+            batch, before = [texts[place] for place in places], len(said)
+            limits = [self._limit(codec, text) for text in batch]
+            out = generate(
+                self._model, codec, batch, decoding, limits, lambda n, k=before: advance(k + n)
             )
+            said.update(zip(places, out, strict=True))
         return [said[place] for place in range(len(texts))]
 
-    def _limit(self, codec: Codec, batch: Sequence[str]) -> int:
-        """Generated tokens at most: as configured, or by the longest text; within the context."""
+    def _batches(
+        self, codec: Codec, texts: Sequence[str], decoding: DecodingConfig
+    ) -> Iterator[list[int]]:
+        """Places of texts of like length, the longest first, as many as the tokens allow.
+
+        Where they allow ``decoding.batch_size`` of them, these are the batches of the scoring.
+        """
+        given = [len(codec.source_ids(text)) for text in texts]
+        order = sorted(range(len(texts)), key=given.__getitem__, reverse=True)
+        while order:
+            longest = texts[order[0]]
+            size = decoding.batch_size
+            if self.tokens is not None:
+                each = given[order[0]] + self._limit(codec, longest)
+                size = max(1, min(size, self.tokens // each))
+            yield order[:size]
+            order = order[size:]
+
+    def _limit(self, codec: Codec, text: str) -> int:
+        """Generated tokens at most: as configured, or by the length of the text; within reach."""
         limit = self.decoding.max_new_tokens
         if limit is None:
-            longest = max(len(codec.target_ids(text)) for text in batch)
-            limit = int(_ROOM * self._longer * longest) + _SPARE
-        context = getattr(self._base.model.config, "max_position_embeddings", None)
-        if not isinstance(context, int):
+            limit = int(_ROOM * self._longer * len(codec.target_ids(text))) + _SPARE
+        context = self._context
+        if context is None:
             return limit
-        text = max(batch, key=lambda each: len(codec.source_ids(each)))
         given = len(codec.source_ids(text))
         room = context - given if codec.family == "causal" else context
         if room < 1 or given > context:
             raise UserError(
-                f"a line is too long for the model ({given} tokens with its prompt, {context} at "
-                f"most): {text[:60]!r} …; split it into sentences"
+                f"the prompt leaves no room for a translation ({given} tokens with a text of "
+                f"{len(text)} characters; the model takes {context}): {text[:60]!r}"
             )
         return min(limit, room)
+
+    def _fits(self, codec: Codec, text: str) -> bool:
+        """Whether the context holds a text and a translation of likely length."""
+        context = self._context
+        if context is None:
+            return True
+        likely = int(self._longer * len(codec.target_ids(text))) + _SPARE
+        likely = min(likely, self.decoding.max_new_tokens or likely)
+        given = len(codec.source_ids(text))
+        return (given + likely if codec.family == "causal" else max(given, likely)) <= context
+
+    @property
+    def _context(self) -> int | None:
+        context = getattr(self._base.model.config, "max_position_embeddings", None)
+        return context if isinstance(context, int) else None
 
 
 def _longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:

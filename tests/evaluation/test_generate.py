@@ -10,10 +10,10 @@ from mtsweep.config import DecodingConfig, LoraConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.evaluation.generate import (
     _greedy,
-    _hypothesis,
     _search,
     generate,
     generation_config,
+    hypothesis,
     max_new_tokens,
 )
 from mtsweep.models.adapters import adapted, merged
@@ -54,6 +54,19 @@ def test_an_output_that_reaches_the_limit_did_not_stop():
     codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
     told = generate(base.model, codec, SOURCES, DecodingConfig(name="x"), limit=3)
     assert [each.stopped for each in told] == [each.tokens < 3 for each in told]
+
+
+@pytest.mark.parametrize("name", ["tiny_causal", "tiny_seq2seq"])
+def test_each_text_may_have_a_limit_of_its_own(name):
+    base = small_base(name)
+    codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
+    limits = [3, 9, 1, 6, 2]
+    apart = [
+        generate(base.model, codec, [text], GREEDY, limit)[0]
+        for text, limit in zip(SOURCES, limits, strict=True)
+    ]
+    assert generate(base.model, codec, SOURCES, GREEDY, limits) == apart
+    assert all(each.tokens <= limit for each, limit in zip(apart, limits, strict=True))
 
 
 def test_progress_counts_every_text_once():
@@ -107,10 +120,11 @@ def test_texts_that_are_done_leave_the_batch_and_change_nothing_for_the_others()
     # A model that knows nothing rarely stops; with every ninth token as an end it does, here and
     # there, and some texts reach the limit.
     config.eos_token_id = list(range(0, 2048, 9))
-    together = dict(_search(base.model, config, batch, causal=True))
-    apart = dict(_greedy(base.model, config, batch))
+    limits = [20 - number % 3 for number in range(24)]
+    together = dict(_search(base.model, config, batch, limits, causal=True))
+    apart = dict(_greedy(base.model, config, batch, limits))
     said = [
-        [_hypothesis(ids[place], codec, config) for place in range(len(texts))]
+        [hypothesis(ids[place], codec, config) for place in range(len(texts))]
         for ids in (together, apart)
     ]
     assert said[0] == said[1]
