@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mtsweep.compare import Comparison
+    from mtsweep.compare.settings import Found
     from mtsweep.compose import Job
     from mtsweep.config import SweepConfig, TrackingConfig
     from mtsweep.plan import Plan
@@ -130,6 +131,7 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     if plan.groups:
         terminal.banner(out, plan)
         failures = {failure.run.id: failure for failure in _drive(plan, sweep, places, out)}
+    _comet(plan)
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
@@ -143,6 +145,25 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
         print(f"failed: {failure.run.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
     if failures:
         raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _comet(plan: Plan) -> None:
+    """Score what asks for COMET; the sweep is through, so a hindrance is only told."""
+    from mtsweep.evaluation.comet import Comet, complete
+
+    wanted: dict[Comet, dict[str, Found]] = {}
+    for run in plan.runs:
+        asked = run.config.evaluation
+        if "comet" in asked.metrics:
+            comet = Comet(asked.comet_model, asked.comet_python, asked.comet_batch_size)
+            for folder in (run.base_folder, run.folder):
+                if (record := folder.record()) is not None:
+                    wanted.setdefault(comet, {})[folder.id] = (folder, record)
+    for comet, found in wanted.items():
+        try:
+            complete(list(found.values()), comet, plan.output)
+        except MtsweepError as error:
+            print(f"no COMET: {error}\n  the same command tries again", file=sys.stderr)
 
 
 def _judge(out: Console, table: Sequence[Row]) -> Comparison | None:

@@ -40,6 +40,22 @@ FLORES_200: frozenset[str] = frozenset(
 _RIGHT_TO_LEFT = {"Arab", "Hebr", "Nkoo", "Syrc", "Thaa", "Adlm"}
 
 
+_RICH = frozenset(
+    """
+    tam tel mal kan sin mar guj npi ben asm ory pan fin est hun tur azj azb kaz kir uzn tuk tat bak
+    uig crh khk eus kat hye pol ces slk slv hrv srp bos bul mkd rus ukr bel lit lvs ltg quy ayr grn
+    swh zul xho ssw sot nso tsn tso nya kin run lug lin kik kam bem sna tum umb amh tir gaz som heb
+    arb ars ary arz apc ajp aeb acm acq ckb kmr mlt isl kal
+    """.split()  # noqa: SIM905
+)
+"""Languages whose words take many forms, by ISO 639-3: much of the grammar stands in endings."""
+
+
+def rich(code: str) -> bool:
+    """Whether words of a language take so many forms that whole words seldom match."""
+    return code.partition("_")[0] in _RICH
+
+
 @cache
 def name(code: str) -> str:
     """English name of a FLORES-200 code: ``spa_Latn`` is ``Spanish``."""

@@ -14,6 +14,7 @@ from typing import Any
 from mtsweep import __version__, curves, device, dialogue, samples
 from mtsweep import assess as translations
 from mtsweep.assess import Assessment
+from mtsweep.compare.before import foreseen
 from mtsweep.data.pairs import fold
 from mtsweep.estimate import missed
 from mtsweep.models.load import Base
@@ -110,6 +111,8 @@ def _base_record(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         if (record := run.base_folder.record()) is None:
             record = _score_base(run, base, sweep, watch, BASE_LABEL)
             watch.end(BASE_LABEL, summary(record))
+            if told := foreseen(run.base_folder, record, 2):
+                watch.say(told)
         return record
 
 

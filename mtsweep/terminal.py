@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mtsweep import device, estimate, languages, tracking
+from mtsweep.behaviour import behaviour
 from mtsweep.compare import Comparison, Grid
+from mtsweep.compare.before import foreseen
 from mtsweep.compare.effects import number
 from mtsweep.compare.model import Row as Judged
 from mtsweep.models import families
@@ -58,8 +60,23 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
         ("device", f"{device.describe()}, {_precision(plan)}"),
         ("tracking", ", ".join(names[mode] for mode in sorted(modes))),
         ("output", str(Path(config.output_dir).absolute())),
+        *_each("test set", _foreseen(plan)),
         *_each("note", [_too_large(run) for run in too_large(plan)]),
     ]
+
+
+def _foreseen(plan: Plan) -> list[str]:
+    """How large a difference would show, as far as finished base rows tell."""
+    told = []
+    for base_id in dict.fromkeys(run.base_id for run in plan.runs):
+        members = [run for run in plan.runs if run.base_id == base_id]
+        settings = {
+            run.config.model_dump_json(exclude={"seed", "tracking", "sweep"}) for run in members
+        }
+        folder = members[0].base_folder
+        if (record := folder.record()) is not None:
+            told.append(foreseen(folder, record, len(settings) + 1))
+    return [each for each in told if each]
 
 
 def _too_large(run: Run) -> str:
@@ -147,6 +164,9 @@ def show(out: Console, table: list[Row]) -> None:
             "stops: outputs that end by themselves; signatures: table.csv"
         )
         out.print(Text(note, style="dim"))
+    if (figures := behaviour(table)) is not None:
+        out.print()
+        out.print(figures)
 
 
 def _cells(record: Record, metrics: list[str], *, stepped: bool) -> list[str]:
@@ -324,6 +344,8 @@ def planned(out: Console, plan: Plan) -> None:
         f"{clock(seconds)} of work on one worker, {disk / 2**20:.1f} MiB of disk"
     )
     told = f"{room / 2**30:.1f} GiB of memory there" if room else "memory unknown"
+    for line in _foreseen(plan):
+        out.print(Text(line))
     out.print(Text(f"estimates, corrected by finished runs of a model; {told}", style="dim"))
 
 

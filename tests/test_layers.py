@@ -33,6 +33,7 @@ LAYERS = (
     "serve",
     "synthesis",
     "sweep",
+    "behaviour",
     "terminal",
     "progress",
     "commands",

@@ -4,7 +4,8 @@ import io
 import pytest
 
 from mtsweep import plan as plans
-from mtsweep.record import Record
+from mtsweep.behaviour import behaviour
+from mtsweep.record import Degeneration, Record
 from mtsweep.table import Row, as_csv, rows
 from tests.overrides import job
 from tests.records import record, score
@@ -118,3 +119,17 @@ def test_runs_with_different_metrics_stand_in_one_table():
     assert [(line["run"], line["metric"]) for line in told] == [
         ("both", "BLEU"), ("both", "chrF"), ("one", "chrF")
     ]  # fmt: skip
+
+
+def test_behaviour_is_shown_where_base_and_tuned_differ():
+    calm = Degeneration(stopped=1, repeated_4grams=0.0, length_ratio=1.0, text_after=0.0)
+    wild = calm.model_copy(update={"text_after": 0.6, "length_ratio": 4.0})
+    rows = [
+        Row("base", record("b" * 12, "base", degeneration=wild), "base"),
+        Row("lora.r=8", record("1" * 12, degeneration=calm)),
+    ]
+    made = behaviour(rows)
+    assert made is not None
+    assert [column.header for column in made.columns] == ["outputs", "go on behind", "length"]
+    assert list(made.columns[1].cells) == ["60%", "0%"]
+    assert behaviour(rows[1:]) is None

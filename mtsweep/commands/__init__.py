@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 COMMANDS = {
+    "comet": "COMET scores for finished runs, in a process of its own",
     "compare": "which runs are better and which are tied; sweeps can be joined",
     "data": "what the pairs are: sources, steps, lengths, samples, leaks; writes data.html",
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",

@@ -14,6 +14,7 @@ from typing import Any
 from mtsweep import terminal
 from mtsweep.compare import Comparison, Estimate, Row, compare
 from mtsweep.compare.gather import gather
+from mtsweep.compare.view import MAIN
 from mtsweep.errors import UserError
 from mtsweep.scores import LABELS, rounded
 
@@ -22,7 +23,8 @@ def run(arguments: Sequence[str]) -> int:
     """Print a comparison of sweeps and runs."""
     given = _parser().parse_args(arguments)
     found, swept = gather(given.what, given.output_dir)
-    comparison = compare(found, given.metric, sorted({*swept, *_keys(given.by, found)}))
+    keys = sorted({*swept, *_keys(given.by, found)})
+    comparison = compare(found, given.metric, keys, on=given.on)
     if given.by:
         comparison = _by(comparison, given.by)
     if given.format == "json":
@@ -46,7 +48,18 @@ def _parser() -> argparse.ArgumentParser:
         "what", nargs="*", help="sweeps (name or folder) and run folders; none: the newest sweep"
     )
     parser.add_argument("--by", metavar="KEY", help="order by this key, and let it vary freely")
-    parser.add_argument("--metric", choices=list(LABELS), help="the metric that leads")
+    parser.add_argument(
+        "--metric",
+        choices=list(LABELS),
+        help="the metric that leads; counted from the predictions where runs did not score it",
+    )
+    parser.add_argument(
+        "--on",
+        metavar="NAME",
+        default=MAIN,
+        help="a further test set (evaluation.also), or a part of the main one (an origin, or a "
+        "language pair such as eng_Latn-spa_Latn)",
+    )
     parser.add_argument("--format", choices=["table", "csv", "json", "md"], default="table")
     parser.add_argument(
         "--output-dir", type=Path, default=Path(), help="folder with runs/ and sweeps/"

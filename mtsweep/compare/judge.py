@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mtsweep.compare import settings as grouping
+from mtsweep.compare import view
 from mtsweep.compare.model import Comparison, Estimate, Refusal, Row, Verdict
 from mtsweep.compare.pool import judge
 from mtsweep.compare.settings import Found, Setting
-from mtsweep.compare.words import sentences
+from mtsweep.compare.words import by_morphology, sentences
 from mtsweep.errors import UserError
 from mtsweep.evaluation import significance
 
@@ -21,22 +22,26 @@ def compare(
     metric: str | None = None,
     swept: Sequence[str] | None = None,
     resamples: int = significance.RESAMPLES,
+    on: str = view.MAIN,
 ) -> Comparison:
     """Judge finished runs and their base rows.
 
     Args:
         found: Run folders with their records, in the order to be shown.
-        metric: The one that leads; chrF where it was scored.
+        metric: The one that leads, counted from the predictions where it was not scored; chrF else.
         swept: Keys that the question varies; others that are guarded (prompt, decoding, effective
             batch, precision) keep runs apart. ``None``: every key in which the runs differ.
         resamples: Of the bootstrap.
+        on: A further test set, or a part of the main one.
 
     Raises:
         UserError: if there is nothing to compare, or predictions are gone.
     """
     if not found:
         raise UserError("compare: no finished run there")
-    everything = grouping.settings(list({record.id: (f, record) for f, record in found}.values()))
+    distinct = list({record.id: (folder, record) for folder, record in found}.values())
+    looked_at = view.counted(view.viewed(distinct, on), metric, on)
+    everything = grouping.settings(looked_at)
     runs = [setting for setting in everything if not setting.base]
     axes = grouping.axes(runs)
     metrics = _metrics(everything, metric)
@@ -46,7 +51,7 @@ def compare(
     verdicts, ablations = [], []
     for members in pools:
         for name in metrics:
-            judged = judge(members, name, list(axes), resamples)
+            judged = judge(members, name, list(axes), resamples, on)
             verdicts.append(judged.verdict)
             ablations.append(judged.ablation)
             for key, told in judged.estimates.items():
@@ -62,7 +67,9 @@ def compare(
         refusals=tuple(_refusals(pools)),
         aliases={axis: twins for axis, twins in axes.items() if twins},
     )
-    return replace(comparison, sentences=tuple(sentences(comparison)))
+    targets = dict.fromkeys(each.record.config["data"]["target_lang"] for each in everything)
+    told = [*sentences(comparison), *by_morphology(comparison, list(targets))]
+    return replace(comparison, sentences=tuple(told))
 
 
 def _metrics(everything: Sequence[Setting], wanted: str | None) -> list[str]:

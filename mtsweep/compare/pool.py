@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from mtsweep.compare import view
 from mtsweep.compare.ablation import Ablation, ablate
 from mtsweep.compare.model import Estimate, Pair, Verdict
-from mtsweep.compare.settings import Found, Setting
+from mtsweep.compare.settings import Setting
 from mtsweep.errors import UserError
-from mtsweep.evaluation import losses, segments, significance
-from mtsweep.scores import CHAT
+from mtsweep.evaluation import significance
 
 if TYPE_CHECKING:
     from mtsweep.evaluation.segments import Array
 
-_TEST = "test"
 _OFF = 0.01
 """A score that counts again to something else by more than this is none of its predictions."""
 
@@ -57,7 +56,9 @@ class _Drawn:
         return significance.spread(moved, self.segments, seed_error, self.freedom)
 
 
-def judge(members: Sequence[Setting], name: str, axes: Sequence[str], resamples: int) -> Judged:
+def judge(
+    members: Sequence[Setting], name: str, axes: Sequence[str], resamples: int, on: str
+) -> Judged:
     """Judge the settings of a pool on one metric.
 
     Args:
@@ -65,6 +66,7 @@ def judge(members: Sequence[Setting], name: str, axes: Sequence[str], resamples:
         name: Of the metric.
         axes: Keys in which runs differ.
         resamples: Of the bootstrap.
+        on: Name of the test set.
 
     Raises:
         UserError: if predictions are gone, or of another run.
@@ -72,7 +74,7 @@ def judge(members: Sequence[Setting], name: str, axes: Sequence[str], resamples:
     import numpy as np
 
     runs = [(setting, found) for setting in members for found in setting.members]
-    statistics = [_statistics(found, name) for _, found in runs]
+    statistics = [view.statistics(found, name, on) for _, found in runs]
     values = significance.whole(statistics, name)
     scores = significance.resampled(statistics, name, resamples)
     places = {
@@ -137,14 +139,6 @@ def _estimate(setting: Setting, name: str, seeds: Sequence[float], moved: Array)
         segments=score.segments,
         seeds=tuple(seeds),
     )
-
-
-def _statistics(found: Found, name: str) -> Array:
-    folder, record = found
-    if name in CHAT:
-        return losses.of_run(folder.path, _TEST)
-    language = record.config["data"]["target_lang"]
-    return segments.of_run(folder.path, [name], language, _TEST).statistics[name]
 
 
 def _pairs(

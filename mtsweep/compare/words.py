@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from mtsweep import languages
 from mtsweep.compare.effects import effects
 from mtsweep.compare.model import Comparison, Pair, Row, Verdict
 from mtsweep.scores import LABELS, gained, rounded
@@ -30,6 +31,24 @@ def refused(comparison: Comparison) -> Iterator[str]:
     for refusal in comparison.refusals:
         names = _list([comparison.row(key).label for key in refusal.rows])
         yield f"{names}: not ranked with the others: {refusal.reason}."
+
+
+def by_morphology(comparison: Comparison, targets: Sequence[str]) -> Iterator[str]:
+    """Why chrF leads where words take many forms, or why BLEU had better not.
+
+    Args:
+        comparison: Of runs into these languages.
+        targets: FLORES-200 codes.
+    """
+    rich = [languages.name(code) for code in targets if languages.rich(code)]
+    lead = comparison.metrics[0]
+    if not rich or "bleu" not in comparison.metrics:
+        return
+    why = f"words of {_list(rich)} take many forms, and BLEU counts whole words alone"
+    if lead.startswith("chrf"):
+        yield f"{LABELS[lead]} leads: {why}, while {LABELS[lead]} counts what is right within them."
+    elif lead == "bleu":
+        yield f"BLEU is to be read with care: {why}; --metric chrf counts parts of words too."
 
 
 def _verdict(comparison: Comparison, verdict: Verdict) -> Iterator[str]:

@@ -42,6 +42,12 @@ class EvaluationConfig(Section):
     bleu_tokenizer: BleuTokenizer = "auto"
     """How BLEU cuts texts into words; ``auto`` goes by the target language (``zh``, ``ja-mecab``,
     ``ko-mecab``, ``flores200`` for scripts without spaces, else ``13a``)."""
+    comet_model: str = "Unbabel/wmt22-comet-da"
+    """COMET's model, of the hub or a checkpoint's path."""
+    comet_python: str | None = None
+    """A Python that has unbabel-comet, which needs an environment of its own; null: this one."""
+    comet_batch_size: PositiveInt = 16
+    """Segments that COMET reads at once."""
     samples: NonNegativeInt = 10
     """Segments shown, base and tuned side by side, in ``samples.md`` and by the tracker."""
     answers: PositiveInt = 50

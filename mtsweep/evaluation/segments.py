@@ -178,6 +178,21 @@ def rows(folder: Path, test_set: str) -> list[dict[str, Any]]:
     return told
 
 
+def places(predictions: Sequence[Row], languages: tuple[str, str], part: str) -> list[int]:
+    """Where the rows of a part stand: of one origin, or of one language pair.
+
+    Args:
+        predictions: Of the whole test set.
+        languages: Of rows that name none.
+        part: An origin, or two codes joined by ``-``.
+    """
+    return [
+        place
+        for place, row in enumerate(predictions)
+        if part in (row.get("origin"), "-".join(row.get("languages", languages)))
+    ]
+
+
 def references(folder: Path, test_set: str) -> str:
     """What tells one test set from another: a digest of its references."""
     wanted = [row["reference"] for row in rows(folder, test_set)]

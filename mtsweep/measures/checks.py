@@ -7,7 +7,7 @@ from typing import Any
 
 from mtsweep.config import EvaluationConfig
 from mtsweep.errors import UserError
-from mtsweep.measures.counters import refusal
+from mtsweep.measures.counters import comet_refusal, refusal
 from mtsweep.measures.tokens import bleu_tokenizer
 
 _ALWAYS = {"13a", "zh"}
@@ -28,12 +28,14 @@ def check(asked: EvaluationConfig, target_langs: Iterable[str]) -> None:
         for language in dict.fromkeys(target_langs):
             if told := refusal(name, language, asked.bleu_tokenizer):
                 raise UserError(f"evaluation.metrics: {told}")
+    if "comet" in asked.metrics and (told := comet_refusal(asked.comet_python)):
+        raise UserError(told if asked.comet_python else f"evaluation.metrics: {told}")
 
 
 def identity(asked: EvaluationConfig, target_langs: Iterable[str]) -> dict[str, Any]:
     """What belongs to the id of a run beside the names of its metrics."""
+    model = {"comet_model": asked.comet_model} if "comet" in asked.metrics else {}
     used = sorted({bleu_tokenizer(language, asked.bleu_tokenizer) for language in target_langs})
     unusual = "bleu" in asked.metrics and not set(used) <= _ALWAYS
-    if asked.bleu_tokenizer == "auto":
-        return {"bleu_tokenizer": used} if unusual else {}
-    return {"bleu_tokenizer": used} if "bleu" in asked.metrics else {}
+    told = unusual if asked.bleu_tokenizer == "auto" else "bleu" in asked.metrics
+    return {**model, "bleu_tokenizer": used} if told else model

@@ -6,6 +6,7 @@ model is loaded (:func:`refusal`).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -61,8 +62,25 @@ def refusal(name: str, target_lang: str, tokenizer: str = AUTO) -> str | None:
         return f"ROUGE-L needs the package rouge-score: pip install 'mtsweep[{_EXTRA}]'"
     if name == "meteor":
         return _meteor_refusal(target_lang)
-    if name == "comet":
-        return "COMET is not scored by runs yet; leave comet out"
+    return None
+
+
+def comet_refusal(python: str | None, key: str = "evaluation.comet_python") -> str | None:
+    """Why COMET cannot be scored here, with the remedy; ``None`` if it can.
+
+    Args:
+        python: One that has unbabel-comet; ``None`` for this one.
+        key: What names it.
+    """
+    if python is not None:
+        there = shutil.which(python) is not None
+        return None if there else f"{key}: no Python at {python}"
+    if find_spec("comet") is None:
+        return (
+            "COMET needs unbabel-comet, which wants transformers 4 and so an environment of its "
+            "own: python3 -m venv comet-env && comet-env/bin/pip install unbabel-comet, then "
+            f"{key}=comet-env/bin/python"
+        )
     return None
 
 

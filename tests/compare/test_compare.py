@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ import pytest
 
 from mtsweep import cli
 from mtsweep.compare import compare
+from mtsweep.compare.before import foreseen
 from mtsweep.compare.gather import gather
 from mtsweep.errors import UserError
 from mtsweep.evaluation.metrics import score
@@ -42,7 +45,9 @@ def put(output, run_id, share, changes=None, *, seed=0, kind="run", test="7e57",
     folder = RunFolder(output / "runs" / run_id)
     folder.start("")
     rows = zip(hypotheses, references, strict=True)
-    folder.write_predictions("test", [{"hypothesis": h, "reference": r} for h, r in rows])
+    folder.write_predictions(
+        "test", [{"source": f"({r})", "hypothesis": h, "reference": r} for h, r in rows]
+    )
     made = record(
         run_id,
         kind,
@@ -237,7 +242,8 @@ def test_two_settings_end_with_a_grid_and_what_each_of_them_did(tmp_path, capsys
         (["nope"], "nope: neither a sweep nor the folder of a run; sweeps here: ranks"),
         (["ranks", "--by", "lora.x"], "--by: 'lora.x' is no key of these runs"),
         (["ranks", "--by", "lora.lora_dropout"], "is the same in all of these runs"),
-        (["ranks", "--metric", "ter"], "invalid choice"),
+        (["ranks", "--metric", "comet"], "--metric: 'comet' was not scored for all"),
+        (["ranks", "--on", "legal"], "--on: 'legal' was not scored for all of these runs"),
     ],
 )
 def test_what_is_wrong_is_named(ranks, capsys, arguments, complaint):
@@ -252,3 +258,77 @@ def test_the_command_starts_without_torch(ranks):
         "sys.exit(bool({'torch', 'transformers', 'hydra'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_metric_that_runs_did_not_score_is_counted_from_their_predictions(ranks):
+    told = compare(ranks[1], "ter")
+    best = told.row(told.verdicts[0].best)
+    assert told.metrics == ("ter", "bleu", "chrf")
+    assert best.scores["ter"].direction == "lower"
+    assert best.scores["ter"].value == min(row.scores["ter"].value for row in told.rows)
+    assert told.verdicts[0].best in {"1" * 12, "2" * 12}
+
+
+def of_two(output, run_id, shares, changes, seed):
+    """A run that was scored on a further test set, and on two parts of the main one."""
+    folder, made = put(output, run_id, shares[0], changes, seed=seed)
+    references = texts(seed=5)
+    hypotheses = spoilt(references, shares[1], seed)
+    rows = [{"hypothesis": h, "reference": r} for h, r in zip(hypotheses, references, strict=True)]
+    folder.write_predictions("legal", rows)
+    main = folder.predictions("test")
+    for place, row in enumerate(main):
+        row["origin"] = "food" if place % 4 else "dental"
+    folder.write_predictions("test", main)
+    dental = [row for row in main if row["origin"] == "dental"]
+    scored = [[row[name] for row in dental] for name in ("hypothesis", "reference")]
+    made = made.model_copy(
+        update={
+            "also": {"legal": score(hypotheses, references, "spa_Latn", ["chrf"])},
+            "parts": {"dental": score(scored[0], scored[1], "spa_Latn", ["chrf"])},
+        }
+    )
+    folder.finish(made)
+    return folder, made
+
+
+def test_runs_are_judged_on_a_further_test_set_and_on_a_part(tmp_path):
+    found = [
+        of_two(tmp_path, "1" * 12, (0.3, 0.7), {"lora.r": 8}, 1),
+        of_two(tmp_path, "2" * 12, (0.7, 0.3), {"lora.r": 16}, 2),
+    ]
+    assert compare(found).verdicts[0].best == "1" * 12
+    legal = compare(found, on="legal")
+    assert legal.metrics == ("chrf",)
+    assert legal.verdicts[0].best == "2" * 12
+    assert legal.refusals == ()
+    dental = compare(found, on="dental")
+    assert dental.verdicts[0].best == "1" * 12
+    assert dental.rows[0].scores["chrf"].segments == 20
+
+
+@pytest.mark.parametrize(("language", "lead", "said"), [
+    ("tam_Taml", None, "chrF leads: words of Tamil take many forms"),
+    ("tam_Taml", "bleu", "BLEU is to be read with care: words of Tamil"),
+    ("spa_Latn", None, ""),
+])  # fmt: skip
+def test_languages_of_many_forms_are_led_by_chrf_and_told_why(tmp_path, language, lead, said):
+    found = [
+        put(tmp_path, str(n) * 12, 0.3, {"lora.r": 2**n, "data.target_lang": language}, seed=n)
+        for n in (1, 2)
+    ]
+    told = " ".join(compare(found, lead).sentences)
+    assert (said in told) if said else ("many forms" not in told)
+
+
+def test_a_base_row_foresees_what_its_test_set_can_show(ranks):
+    folder, made = ranks[1][0]
+    few, many = (
+        float(re.findall(r"about ([\d.]+) chrF", foreseen(folder, made, rows))[0])
+        for rows in (2, 30)
+    )
+    assert 0 < few < many
+    assert "80 segments and 435 comparisons" in foreseen(folder, made, 30)
+    (folder.path / "predictions/test.jsonl").unlink()
+    shutil.rmtree(folder.path / "segments")
+    assert foreseen(folder, made, 2) == ""
