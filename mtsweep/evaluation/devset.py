@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import DecodingConfig
 from mtsweep.data.pairs import Pair
 from mtsweep.evaluation.formulas import corpus
 from mtsweep.evaluation.generate import generate, max_new_tokens, within_memory
 from mtsweep.evaluation.segments import counted
+from mtsweep.measures import refusal
+from mtsweep.measures.tokens import AUTO
 from mtsweep.models.adapters import merged
 from mtsweep.models.codec import Codec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 METRICS = ("bleu", "chrf")
 
@@ -49,6 +55,14 @@ class DevScorer:
         )
         texts, references = [each.text for each in said], [pair.target for pair in pairs]
         return {
-            name: float(corpus(name, counted(name, texts, references, languages[1]).sum(axis=0)))
+            name: float(corpus(name, _counted(name, texts, references, languages[1]).sum(axis=0)))
             for name in METRICS
         }
+
+
+def _counted(
+    name: str, texts: Sequence[str], references: Sequence[str], target_lang: str
+) -> NDArray[np.float64]:
+    """Statistics of a metric; BLEU of characters, where no tool finds the language's words."""
+    wanted = "char" if refusal(name, target_lang) else AUTO
+    return counted(name, texts, references, target_lang, wanted)
