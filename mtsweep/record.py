@@ -86,6 +86,8 @@ class Training(BaseModel):
     chosen: dict[str, Any] = {}
     """What the dev set chose (``trainer.metric_for_best_model``): ``metric``, its ``value``, the
     ``step`` whose weights were kept, the number of ``looks``, ``stopped_early``."""
+    advice: tuple[str, ...] = ()
+    """What the tokenizer had to say before (``advice.py``)."""
 
 
 class Record(BaseModel):
@@ -124,6 +126,8 @@ class Record(BaseModel):
     """Of the untouched model, likewise."""
     chosen: dict[str, Any] = {}
     """What the dev set chose, as in :class:`Training`; empty: the last step's weights."""
+    advice: tuple[str, ...] = ()
+    """What was likely to disappoint in the training, as it was told before: key and figure."""
 
 
 @dataclass(frozen=True)

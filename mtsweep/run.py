@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mtsweep import __version__, curves, device, dialogue, samples
+from mtsweep import __version__, advice, curves, device, dialogue, samples
 from mtsweep import assess as translations
 from mtsweep.assess import Assessment
 from mtsweep.compare.before import foreseen
@@ -85,6 +85,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
             parts=scored.parts,
             base_parts=base_record.parts,
             chosen=training.chosen,
+            advice=(*advice.before(config, run.corpus), *training.advice),
         )
     except BaseException:
         tracker.finish(None, [])

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mtsweep import device, estimate, languages, tracking
+from mtsweep import advice, device, estimate, languages, tracking
 from mtsweep.behaviour import behaviour
 from mtsweep.compare import Comparison, Grid
 from mtsweep.compare.before import foreseen
@@ -62,6 +62,7 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
         ("output", str(Path(config.output_dir).absolute())),
         *_each("test set", _foreseen(plan)),
         *_each("note", [_too_large(run) for run in too_large(plan)]),
+        *_each("advice", advised(plan)),
     ]
 
 
@@ -77,6 +78,12 @@ def _foreseen(plan: Plan) -> list[str]:
         if (record := folder.record()) is not None:
             told.append(foreseen(folder, record, len(settings) + 1))
     return [each for each in told if each]
+
+
+def advised(plan: Plan) -> list[str]:
+    """What is likely to disappoint in the trainings that are to be done."""
+    todo = [run for group in plan.groups for run in group.runs]
+    return [each for run in todo for each in advice.before(run.config, run.corpus)]
 
 
 def _too_large(run: Run) -> str:
@@ -343,6 +350,8 @@ def planned(out: Console, plan: Plan) -> None:
         f"\n{len(plan.runs)} runs, {len(todo)} to do in {len(plan.groups)} groups: about "
         f"{clock(seconds)} of work on one worker, {disk / 2**20:.1f} MiB of disk"
     )
+    for each in dict.fromkeys(advised(plan)):
+        out.print(Text.assemble(("advice ", "bold"), each))
     told = f"{room / 2**30:.1f} GiB of memory there" if room else "memory unknown"
     for line in _foreseen(plan):
         out.print(Text(line))

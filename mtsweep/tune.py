@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mtsweep import device
+from mtsweep import advice, device
 from mtsweep.data.devset import spread, without_test
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.errors import RunFailedError
 from mtsweep.evaluation.devset import DevScorer
 from mtsweep.models.adapters import adapted, interpolated
+from mtsweep.models.chat import ChatCodec
+from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base, load
 from mtsweep.plan import Run
 from mtsweep.record import RunFolder, Training
@@ -124,6 +126,9 @@ def _train(
     listener = _Listener(run, tracker, watch)
     if frozen := run.config.model.freeze:
         listener.say(f"{', '.join(frozen)} frozen; trains {_trained_share(model)}")
+    told = _advice(run, codec)
+    for each in told:
+        listener.say(each)
     try:
         fitted = fit(
             model, codec, corpus, trainer, run.config.seed, run.folder.path, listener,
@@ -144,9 +149,22 @@ def _train(
             trainable_parameters=fitted.trainable_parameters,
             adjusted=adjusted,
             chosen=fitted.chosen,
+            advice=tuple(told),
         )
     # Outside of the handler, whose traceback would keep the activations alive.
     raise _smaller(run, *batch)
+
+
+def _advice(run: Run, codec: Codec | ChatCodec) -> list[str]:
+    """What the tokenizer says of the pairs; conversations have a codec of another kind."""
+    if isinstance(codec, ChatCodec):
+        return []
+    pairs = run.corpus.train
+    joined = codec.family == "causal"
+    return [
+        *advice.by_tokens(pairs, codec, run.config.trainer, joined=joined),
+        *advice.spelling(pairs, codec, run.corpus.target_lang),
+    ]
 
 
 def _seen(run: Run) -> Corpus:

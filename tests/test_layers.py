@@ -20,7 +20,7 @@ LAYERS = (
     "tracking",
     "data",
     "models",
-    "estimate",
+    "estimate advice",
     "plan",
     "training",
     "evaluation",
