@@ -168,7 +168,7 @@ def _comet(plan: Plan) -> None:
 
 def _judge(out: Console, table: Sequence[Row]) -> Comparison | None:
     """Say what the scores allow to be said; the sweep is through, so a hindrance is only told."""
-    from mtsweep import terminal
+    from mtsweep import verdicts
     from mtsweep.compare import compare
 
     found = [(row.folder, row.record) for row in table if row.folder and row.record]
@@ -179,7 +179,7 @@ def _judge(out: Console, table: Sequence[Row]) -> Comparison | None:
     except UserError as error:
         print(f"no judgement: {error}", file=sys.stderr)
         return None
-    terminal.words(out, comparison)
+    verdicts.words(out, comparison)
     return comparison
 
 

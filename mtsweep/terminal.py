@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,10 +12,7 @@ from rich.text import Text
 
 from mtsweep import advice, device, estimate, languages, tracking
 from mtsweep.behaviour import behaviour
-from mtsweep.compare import Comparison, Grid
 from mtsweep.compare.before import foreseen
-from mtsweep.compare.effects import number
-from mtsweep.compare.model import Row as Judged
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
@@ -22,8 +20,6 @@ from mtsweep.scores import LABELS, Score, gained, rounded
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
-_GRIDS = 3
-_COLUMNS = 12
 
 
 def console() -> Console:
@@ -141,7 +137,8 @@ def _precision(plan: Plan) -> str:
 
 def show(out: Console, table: list[Row]) -> None:
     """Print the comparison."""
-    metrics = list(dict.fromkeys(name for row in table if row.record for name in row.record.scores))
+    scored = dict.fromkeys(name for row in table if row.record for name in row.record.scores)
+    metrics, *further = abreast(list(scored))
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     shown.add_column("run", overflow="fold")
     for name in metrics:
@@ -159,6 +156,9 @@ def show(out: Console, table: list[Row]) -> None:
             shown.add_row(Text(row.label), *_cells(row.record, metrics, stepped=stepped))
     out.print()
     out.print(shown)
+    for names in further:
+        out.print()
+        out.print(_scores(table, names))
     counts = {
         str(score.segments)
         for row in table
@@ -176,7 +176,26 @@ def show(out: Console, table: list[Row]) -> None:
         out.print(figures)
 
 
-def _cells(record: Record, metrics: list[str], *, stepped: bool) -> list[str]:
+def abreast(names: Sequence[str]) -> list[list[str]]:
+    """Metrics in the groups that stand side by side: two beside what runs cost, then four each."""
+    groups = [list(names[:2])]
+    return [*groups, *(list(names[start : start + 4]) for start in range(2, len(names), 4))]
+
+
+def _scores(table: Sequence[Row], names: Sequence[str]) -> Table:
+    """Further metrics of the rows that have records."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column("run", overflow="fold")
+    for name in names:
+        shown.add_column(LABELS[name], justify="right", no_wrap=True)
+        shown.add_column("to base", justify="right", no_wrap=True)
+    for row in table:
+        if row.record is not None:
+            shown.add_row(Text(row.label), *_scored(row.record, names))
+    return shown
+
+
+def _scored(record: Record, metrics: Sequence[str]) -> list[str]:
     cells: list[str] = []
     compared = record.kind == "run"
     for name in metrics:
@@ -188,15 +207,19 @@ def _cells(record: Record, metrics: list[str], *, stepped: bool) -> list[str]:
             _with_interval(name, score),
             gained(name, score.value - base.value) if compared and base else "",
         ]
+    return cells
+
+
+def _cells(record: Record, metrics: Sequence[str], *, stepped: bool) -> list[str]:
     cost = record.cost
     return [
-        *cells,
+        *_scored(record, metrics),
         f"{record.degeneration.stopped:.0%}",
         f"{cost.seconds_train:.0f} s" if record.kind == "run" else "",
         *([f"{cost.seconds_per_step:.2g} s" if cost.seconds_per_step else ""] if stepped else []),
         f"{cost.seconds_evaluate:.0f} s",
         f"{cost.peak_memory_bytes / 2**30:.1f} GiB",
-        _count(cost.trainable_parameters) if record.kind == "run" else "",
+        count(cost.trainable_parameters) if record.kind == "run" else "",
         f"{cost.adapter_bytes / 1e6:.1f} MB" if cost.adapter_bytes else "",
     ]
 
@@ -208,76 +231,12 @@ def _with_interval(name: str, score: Score) -> str:
     return f"{value} ±{rounded(name, (score.high - score.low) / 2)}"
 
 
-def _count(number: int) -> str:
+def count(number: int) -> str:
+    """A number in thousands, millions or billions."""
     for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return f"{number / size:.2f} {unit}"
     return str(number)
-
-
-def judged(out: Console, comparison: Comparison) -> None:
-    """Print settings with their scores, what is tied with the best, and the judgement in words."""
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    shown.add_column("run", overflow="fold")
-    for name in comparison.metrics:
-        shown.add_column(LABELS[name], justify="right", no_wrap=True)
-        shown.add_column("95 %", no_wrap=True)
-    several = any(len(row.ids) > 1 for row in comparison.rows)
-    for heading in (*(["seeds"] * several), "train", "memory", "trained"):
-        shown.add_column(heading, justify="right", no_wrap=True)
-    for row in comparison.rows:
-        cells = [cell for name in comparison.metrics for cell in _estimate(comparison, row, name)]
-        run, cost = row.kind == "run", row.cost
-        shown.add_row(
-            Text(row.label),
-            *cells,
-            *([str(len(row.ids)) if run else ""] * several),
-            f"{cost['seconds_train']:.0f} s" if run else "",
-            f"{cost['peak_memory_bytes'] / 2**30:.1f} GiB",
-            _count(round(cost["trainable_parameters"])) if run else "",
-        )
-    out.print(shown)
-    out.print(Text("* best, or not shown to be worse than the best", style="dim"))
-    for ablation in comparison.ablations:
-        if ablation.metric == comparison.metrics[0]:
-            for grid in ablation.grids[:_GRIDS]:
-                _grid(out, ablation.metric, grid)
-    words(out, comparison)
-
-
-def _grid(out: Console, metric: str, grid: Grid) -> None:
-    """A heat map in figures."""
-    if len(grid.columns) > _COLUMNS:
-        return
-    names = [axis.removesuffix(".name") for axis in (grid.down, grid.across)]
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    shown.add_column(Text(names[0]))
-    for column in grid.columns:
-        shown.add_column(Text(number(column)), justify="right", no_wrap=True)
-    for value, cells in zip(grid.lines, grid.cells, strict=True):
-        told = ["" if cell is None else rounded(metric, cell) for cell in cells]
-        shown.add_row(Text(number(value)), *told)
-    out.print()
-    out.print(Text(f"{LABELS[metric]} by {names[0]} (down) and {names[1]} (across)", style="dim"))
-    out.print(shown)
-
-
-def words(out: Console, comparison: Comparison) -> None:
-    """The judgement in sentences."""
-    out.print()
-    for sentence in comparison.sentences:
-        out.print(Text(sentence))
-
-
-def _estimate(comparison: Comparison, row: Judged, metric: str) -> tuple[Text, Text]:
-    score = row.scores[metric]
-    tied = any(row.key in each.tied for each in comparison.verdicts if each.metric == metric)
-    value = Text(
-        f"{rounded(metric, score.value)}{'*' if tied else ' '}", style="bold" if tied else ""
-    )
-    return value, Text(
-        f"{rounded(metric, score.low)} to {rounded(metric, score.high)}", style="dim"
-    )
 
 
 def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:
@@ -337,7 +296,7 @@ def planned(out: Console, plan: Plan) -> None:
         if run.id in group_of:
             fits = "" if room is None or run.estimate.memory <= room else " (too much)"
             cells = [
-                _count(run.estimate.trained),
+                count(run.estimate.trained),
                 f"{run.estimate.memory / 2**30:.1f} GiB{fits}",
                 clock(run.estimate.seconds),
                 f"{run.estimate.disk / 2**20:.1f} MiB",

@@ -35,6 +35,7 @@ LAYERS = (
     "sweep",
     "behaviour",
     "terminal",
+    "verdicts",
     "progress",
     "commands",
     "cli",

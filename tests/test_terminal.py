@@ -5,6 +5,7 @@ from rich.console import Console
 
 from mtsweep import plan as plans
 from mtsweep import terminal
+from mtsweep.scores import LABELS
 from mtsweep.table import Row
 from tests.overrides import job
 from tests.records import record, score
@@ -197,3 +198,14 @@ def test_the_end_of_a_sweep_says_how_far_the_estimates_were_off(plain, tmp_path)
     run.folder.finish(made)
     terminal.epilogue(plain, plan, tmp_path)
     assert "took   memory 1.5 x, time 2.0 x of the estimate" in said(plain)
+
+
+def test_many_metrics_stand_in_tables_of_their_own_and_every_line_names_its_run(plain):
+    names = ["bleu", "chrf", "chrf++", "ter", "rouge", "comet"]
+    scores = {name: score(30.0) for name in names}
+    made = record(scores=scores, base_scores=scores)
+    terminal.show(plain, [Row("lora.r=8", made)])
+    told = lines(plain)
+    assert sum(line.startswith("lora.r=8 ") for line in told) == 2
+    assert all(LABELS[name] in said(plain) for name in names)
+    assert "…" not in said(plain)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mtsweep import terminal
+from mtsweep import terminal, verdicts
 from mtsweep.compare import Comparison, Estimate, Row, compare
 from mtsweep.compare.gather import gather
 from mtsweep.compare.view import MAIN
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     elif given.format == "md":
         print(as_markdown(comparison))
     else:
-        terminal.judged(terminal.console(), comparison)
+        verdicts.judged(terminal.console(), comparison)
     return 0
 
 

@@ -202,7 +202,8 @@ def _verdict(
     smallest = None
     if spreads:
         middle = spreads[len(spreads) // 2]
-        smallest = significance.detectable(middle, len(pairs), drawn.segments)
+        if middle.error:
+            smallest = significance.detectable(middle, len(pairs), drawn.segments)
     return Verdict(
         metric=drawn.name,
         members=tuple(estimates),
