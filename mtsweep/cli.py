@@ -116,6 +116,8 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     from mtsweep import plan as plans
     from mtsweep import terminal
     from mtsweep.record import write
+    from mtsweep.sweep import memory
+    from mtsweep.sweep.engine import Failure
     from mtsweep.sweep.slots import slots
     from mtsweep.table import as_csv, rows
 
@@ -126,11 +128,13 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     if sweep.dry_run:
         terminal.planned(out, plan)
         return
+    left_out = memory.refused(plan, sweep)
     folder = _sweep_folder(plan, arguments)
-    failures = {}
+    failures = {run.id: Failure(run, left_out[run.id]) for run in plan.runs if run.id in left_out}
+    plan = memory.without(plan, left_out)
     if plan.groups:
         terminal.banner(out, plan)
-        failures = {failure.run.id: failure for failure in _drive(plan, sweep, places, out)}
+        failures |= {failure.run.id: failure for failure in _drive(plan, sweep, places, out)}
     _comet(plan)
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))

@@ -192,13 +192,25 @@ def room() -> int | None:
     """Bytes that a worker can have: of the smallest visible GPU, or of the host; without torch."""
     if found := gpus():
         return min(gpu.total for gpu in found)
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.is_file():
-        return None
-    for line in meminfo.read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
+    known = _meminfo()
+    return known.get("MemAvailable")
+
+
+def capacity() -> int | None:
+    """Bytes that a worker could have if nothing else ran: more than this fits on no day."""
+    if found := gpus():
+        return min(gpu.total for gpu in found)
+    known = _meminfo()
+    return known["MemTotal"] + known.get("SwapTotal", 0) if "MemTotal" in known else None
+
+
+def _meminfo() -> dict[str, int]:
+    """What the kernel tells of the host's memory, in bytes; empty where it tells nothing."""
+    path = Path("/proc/meminfo")
+    if not path.is_file():
+        return {}
+    rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+    return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if row[2:] == ["kB"]}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from mtsweep import device
-from mtsweep.config import ModelConfig, RunConfig
+from mtsweep.config import ModelConfig, RunConfig, TrainerConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.record import Record
 
@@ -64,6 +64,8 @@ class Estimate:
     """Bytes that stay in the run folder."""
     trained: int = 0
     """Parameters that are trained."""
+    least: int = 0
+    """Bytes that it needs whatever its batch is: weights, gradients and states of the optimiser."""
 
     def told(self) -> dict[str, float]:
         """What a record keeps, to be held against what the run took."""
@@ -171,7 +173,17 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     generated = said * _DECODING * plain * config.decoding.num_beams
     scored = generated + len(corpus.test) * (length if corpus.is_chat else length - plain)
     seconds = 2 * size.parameters * ((3 if whole else 2) * read + scored) / speed
-    return Estimate(memory, seconds, 4 * (size.parameters if whole else trained), trained)
+    disk = 4 * (size.parameters if whole else trained)
+    return Estimate(memory, seconds, disk, trained, weights + trained * _held(trainer, whole=whole))
+
+
+def _held(trainer: TrainerConfig, *, whole: bool) -> int:
+    """Bytes for each trained parameter: of an update its weight, a gradient, AdamW's two states.
+
+    Optimisers that hold less than AdamW are taken to hold nothing.
+    """
+    plain = str(trainer.others.get("optim", "adamw_torch")).startswith(("adamw_torch", "adamw_hf"))
+    return (0 if whole else 4) + 4 + (8 if plain else 0)
 
 
 def _length(corpus: Corpus, limit: int | None) -> float:
@@ -216,7 +228,7 @@ def missed(record: Record) -> str:
 def corrected(raw: Estimate, past: Sequence[Record]) -> Estimate:
     """An estimate, scaled by what finished runs of the same model took against theirs."""
     memory, seconds = _middle(map(memory_ratio, past)), _middle(map(time_ratio, past))
-    return Estimate(int(raw.memory * memory), raw.seconds * seconds, raw.disk, raw.trained)
+    return replace(raw, memory=int(raw.memory * memory), seconds=raw.seconds * seconds)
 
 
 def _middle(ratios: Iterable[float | None]) -> float:

@@ -17,6 +17,8 @@ from mtsweep.terminal import clock
 
 _PLAIN_SECONDS = 15.0
 _SHOWN = 12
+_THROUGH = 4
+"""Runs that are through and stay in the table, the newest."""
 
 
 @dataclass
@@ -58,6 +60,12 @@ class LiveTable:
     def __init__(self, out: Console, plan: Plan) -> None:
         self.out = out
         self.waiting = sum(len(group.runs) for group in plan.groups)
+        self.work = sum(run.estimate.seconds for group in plan.groups for run in group.runs)
+        """Seconds that were expected, of all runs."""
+        self.done = 0.0
+        """The same, of those that are through."""
+        self.began = time.monotonic()
+        self.through: list[tuple[str, Mapping[str, float]]] = []
         self.stages: dict[str, _Stage] = {}
         self.live = Live(
             get_renderable=self._render, console=out, transient=True, refresh_per_second=4
@@ -89,12 +97,15 @@ class LiveTable:
             self.stages[slot].advance(event.done, event.figures)
         elif isinstance(event, Told):
             self.out.print(Text.assemble((event.run, "green"), f"  {event.outcome}"))
+            self.through = [*self.through, (event.run, event.scores)][-_THROUGH:]
 
     def ended(self, slot: str, run: Run, how: str, reason: str) -> None:
         """A run is through, or put off."""
         self.stages.pop(slot, None)
         if how == "busy":
             self.waiting += 1
+        else:
+            self.done += run.estimate.seconds
         if how in {"failed", "interrupted"}:
             told = f"  {how}: {reason}" if reason else f"  {how}"
             self.out.print(Text.assemble((run.label, "red" if how == "failed" else "yellow"), told))
@@ -102,8 +113,10 @@ class LiveTable:
     def _render(self) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column("run", overflow="ellipsis", no_wrap=True, max_width=40)
-        for heading in ("state", "step", "loss", "tokens/s", "left", "memory"):
+        for heading in ("state", "step", "loss", "BLEU/chrF", "tokens/s", "left", "memory"):
             table.add_column(heading, justify="right", no_wrap=True)
+        for name, scores in self.through:
+            table.add_row(Text(name), "through", "", "", _scores(scores), style="dim")
         for stage in list(self.stages.values())[:_SHOWN]:
             figures = stage.figures
             table.add_row(
@@ -111,12 +124,16 @@ class LiveTable:
                 stage.name,
                 f"{stage.done}/{stage.total}" if stage.total else "",
                 _figure(figures.get("loss"), "{:.3f}"),
+                _scores({name: figures.get(f"dev_{name}") for name in ("bleu", "chrf")}),
                 _figure(figures.get("tokens_per_second"), "{:.0f}"),
                 "" if stage.left is None else clock(stage.left),
                 _figure(figures.get("memory", 0.0) / 2**30 or None, "{:.1f} GiB"),
             )
-        waiting = [Text(f"{self.waiting} more wait", style="dim")] if self.waiting > 0 else []
-        return Group(table, *waiting)
+        told = [f"{self.waiting} more wait"] if self.waiting > 0 else []
+        if self.done:
+            gone = time.monotonic() - self.began
+            told.append(f"about {clock(gone * (self.work - self.done) / self.done)} left in all")
+        return Group(table, *([Text(", ".join(told), style="dim")] if told else []))
 
 
 class Plain:
@@ -166,6 +183,12 @@ class Plain:
         self.stages.pop(slot, None)
         if how in {"failed", "interrupted"}:
             self.out.print(Text(f"{run.label}: {how}" + (f": {reason}" if reason else "")))
+
+
+def _scores(scores: Mapping[str, float | None]) -> str:
+    """BLEU and chrF in one cell."""
+    told = [_figure(scores.get(name), "{:.1f}") for name in ("bleu", "chrf")]
+    return "/".join(told) if any(told) else ""
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -15,6 +15,7 @@ from mtsweep import __version__, advice, curves, device, dialogue, samples
 from mtsweep import assess as translations
 from mtsweep.assess import Assessment
 from mtsweep.compare.before import foreseen
+from mtsweep.config import tuning
 from mtsweep.data.pairs import fold
 from mtsweep.estimate import missed
 from mtsweep.models.load import Base
@@ -75,7 +76,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
                 _bytes(result.weights),
                 training.seconds_per_step,
             ),
-            environment=_environment(base, tracker),
+            environment=_environment(base),
             adjusted={**training.adjusted, **scored.adjusted},
             # Of a whole run alone: the seconds of one that took weights over mean nothing.
             estimate=run.guess.told() if trained_here else {},
@@ -111,7 +112,7 @@ def _base_record(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     with run.base_folder.lock():
         if (record := run.base_folder.record()) is None:
             record = _score_base(run, base, sweep, watch, BASE_LABEL)
-            watch.end(BASE_LABEL, summary(record))
+            watch.end(BASE_LABEL, summary(record), points(record))
             if told := foreseen(run.base_folder, record, 2):
                 watch.say(told)
         return record
@@ -140,7 +141,7 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher, label: str) ->
         degeneration=scored.degeneration,
         data={**_data(run), **_examples(run, scored)},
         cost=_cost(base, scored, 0.0, 0, 0),
-        environment=_environment(base, tracker),
+        environment=_environment(base),
         base_id=run.base_id,
         also=scored.also,
         base_also=scored.also,
@@ -153,24 +154,16 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher, label: str) ->
 
 def _open(run: Run, folder: RunFolder, sweep: str, name: str) -> Tracker:
     config = run.config
-    tuning = "base" if folder == run.base_folder else tuning_name(run)
+    what = "base" if folder == run.base_folder else tuning(config.lora.model_dump())
     identity = Identity(
         id=folder.id,
         name=name,
         group=sweep,
-        tags=(Path(config.model.name).name, config.data.name, tuning),
+        tags=(Path(config.model.name).name, config.data.name, what),
         config=config.model_dump(mode="json", exclude={"tracking", "output_dir", "sweep"}),
         folder=folder.path,
     )
     return open_tracker(config.tracking, identity)
-
-
-def tuning_name(run: Run) -> str:
-    """What people call the tuning: ``full``, ``lora``, ``dora`` or ``qlora``."""
-    lora = run.config.lora
-    if lora.method == "none":
-        return "full"
-    return "qlora" if lora.load_in_4bit else "dora" if lora.use_dora else "lora"
 
 
 def _data(run: Run) -> dict[str, Any]:
@@ -243,7 +236,7 @@ def _bytes(folder: Path | None) -> int:
     return sum(path.stat().st_size for path in folder.iterdir()) if folder else 0
 
 
-def _environment(base: Base, tracker: Tracker) -> dict[str, Any]:
+def _environment(base: Base) -> dict[str, Any]:
     return {
         "mtsweep": __version__,
         **{name: version(name) for name in _LIBRARIES},
@@ -251,7 +244,6 @@ def _environment(base: Base, tracker: Tracker) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device.in_use(),
         "precision": str(base.model.dtype).removeprefix("torch."),
-        "tracking": tracker.link,
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
 
@@ -260,7 +252,13 @@ def _finish(
     folder: RunFolder, record: Record, tracker: Tracker, shown: Sequence[Mapping[str, str]]
 ) -> None:
     tracker.finish(record, shown)
-    folder.finish(record)
+    environment = {**record.environment, "tracking": tracker.link}
+    folder.finish(record.model_copy(update={"environment": environment}))
+
+
+def points(record: Record) -> dict[str, float]:
+    """Scores of a record by metric, as numbers."""
+    return {name: score.value for name, score in record.scores.items()}
 
 
 def summary(record: Record) -> str:

@@ -17,6 +17,7 @@ from mtsweep.models import families
 from mtsweep.plan import Plan, Run
 from mtsweep.record import Record
 from mtsweep.scores import LABELS, Score, gained, rounded
+from mtsweep.sweep import memory
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
@@ -57,7 +58,7 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
         ("tracking", ", ".join(names[mode] for mode in sorted(modes))),
         ("output", str(Path(config.output_dir).absolute())),
         *_each("test set", _foreseen(plan)),
-        *_each("note", [_too_large(run) for run in too_large(plan)]),
+        *_each("note", memory.notes(plan)),
         *_each("advice", advised(plan)),
     ]
 
@@ -80,13 +81,6 @@ def advised(plan: Plan) -> list[str]:
     """What is likely to disappoint in the trainings that are to be done."""
     todo = [run for group in plan.groups for run in group.runs]
     return [each for run in todo for each in advice.before(run.config, run.corpus)]
-
-
-def _too_large(run: Run) -> str:
-    return (
-        f"{run.label} needs about {run.estimate.memory / 2**30:.1f} GiB, more than there is; "
-        "lora=qlora, trainer.gradient_checkpointing=true or a smaller batch need less"
-    )
 
 
 def _each(name: str, values: list[str]) -> list[tuple[str, str]]:
@@ -289,12 +283,13 @@ def planned(out: Console, plan: Plan) -> None:
         shown.add_column(heading, overflow="fold")
     for heading in ("trains", "memory", "time", "disk"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    room = device.room()
+    there = memory.memory(plan.runs[0].config.sweep)
     todo = [run for run in plan.runs if run.id in group_of]
     for run in plan.runs:
         cells = ["", "", "", ""]
         if run.id in group_of:
-            fits = "" if room is None or run.estimate.memory <= room else " (too much)"
+            fits = "" if there.fits(run) else " (too much)"
+            fits = " (cannot fit)" if there.cannot(run) else fits
             cells = [
                 count(run.estimate.trained),
                 f"{run.estimate.memory / 2**30:.1f} GiB{fits}",
@@ -311,10 +306,12 @@ def planned(out: Console, plan: Plan) -> None:
     )
     for each in dict.fromkeys(advised(plan)):
         out.print(Text.assemble(("advice ", "bold"), each))
-    told = f"{room / 2**30:.1f} GiB of memory there" if room else "memory unknown"
     for line in _foreseen(plan):
         out.print(Text(line))
-    out.print(Text(f"estimates, corrected by finished runs of a model; {told}", style="dim"))
+    free = f"{there.free / 2**30:.1f} GiB of memory free" if there.free else "memory unknown"
+    out.print(Text(f"estimates, corrected by finished runs of a model; {free}", style="dim"))
+    for _, line in _each("", memory.notes(plan)):
+        out.print(Text(line))
 
 
 def clock(seconds: float) -> str:
@@ -322,10 +319,3 @@ def clock(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = whole // 3600, whole % 3600 // 60
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
-
-
-def too_large(plan: Plan) -> list[Run]:
-    """Runs of a plan that are not expected to fit into memory."""
-    room = device.room()
-    todo = [run for group in plan.groups for run in group.runs]
-    return [run for run in todo if room is not None and run.estimate.memory > room]

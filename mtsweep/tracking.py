@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from netrc import NetrcParseError, netrc
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mtsweep.config import TrackingConfig
-from mtsweep.record import Record
+from mtsweep.record import Record, write
 
 if TYPE_CHECKING:
     import wandb
@@ -45,7 +46,10 @@ class Tracker(Protocol):
     """A mirror of one run."""
 
     link: str
-    """How to get at what was tracked: an address, or a command; may be empty."""
+    """How to get at what was tracked: an address, or a command; may be empty.
+
+    Known for good after ``finish``: a server that went away leaves the command to sync later.
+    """
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Mirror figures after an optimiser step."""
@@ -109,11 +113,19 @@ def publish(
     """
     name = sweep.name
     place = sweep.resolve()  # the service of W&B may have been started elsewhere
-    told = Identity(f"sweep-{name}"[:64], name, name, ("sweep",), {"sweep": name}, place)
+    told = Identity(_sweep_id(sweep), name, name, ("sweep",), {"sweep": name}, place)
     tracker = open_tracker(config, told)
     if isinstance(tracker, _Wandb):
         tracker.publish(table, files)
     return tracker.link
+
+
+def _sweep_id(sweep: Path) -> str:
+    """The id of a sweep's own run: the same each time, and not that of a namesake elsewhere."""
+    kept = sweep / "wandb-id.txt"
+    if not kept.is_file():
+        write(kept, f"sweep-{sweep.name[:48]}-{secrets.token_hex(4)}\n")
+    return kept.read_text(encoding="utf-8").strip()
 
 
 _away: set[str] = set()
@@ -157,6 +169,7 @@ class _Wandb:
                 console="off",
                 init_timeout=_INIT_SECONDS if mode == "online" else _LOCAL_SECONDS,
                 finish_timeout=_FINISH_SECONDS,
+                finish_timeout_raises=True,
                 save_code=False,
                 x_disable_meta=True,
                 x_save_requirements=False,  # half a second a run; records have the versions
@@ -165,7 +178,8 @@ class _Wandb:
             ),
         )
         folder = Path(self.run.dir).parent
-        self.link = str(self.run.url) if mode == "online" else f"wandb sync {folder}"
+        self._later = f"wandb sync {folder}"
+        self.link = str(self.run.url) if mode == "online" else self._later
         self.run.define_metric("step")
         self.run.define_metric("*", step_metric="step")
 
@@ -174,10 +188,11 @@ class _Wandb:
             self.run.log({"step": step, **metrics})
 
     def finish(self, record: Record | None, samples: Sequence[Mapping[str, str]]) -> None:
-        with _forgiven("finish"):
-            if record is not None:
+        if record is not None:
+            with _forgiven("summary"):
                 self._summarise(record, samples)
-            self.run.finish(exit_code=0 if record is not None else 1)
+        with _forgiven("finish"):
+            self._close(exit_code=0 if record is not None else 1)
 
     def publish(self, table: Sequence[Sequence[str]], files: Sequence[Path]) -> None:
         """Mirror a comparison and its report, and close."""
@@ -193,7 +208,16 @@ class _Wandb:
                     report.add_file(str(file), name=str(file.relative_to(path.parent)))
             self.run.log_artifact(report)
         with _forgiven("finish"):
-            self.run.finish()
+            self._close(exit_code=0)
+
+    def _close(self, exit_code: int) -> None:
+        """Wait until all of it is on the server, but not for ever: it is on the disk too."""
+        try:
+            self.run.finish(exit_code=exit_code)
+        except Exception:
+            self.link = self._later
+            _away.add("online")
+            raise
 
     def _summarise(self, record: Record, samples: Sequence[Mapping[str, str]]) -> None:
         import wandb

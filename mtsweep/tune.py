@@ -79,6 +79,10 @@ def _trained_before(run: Run) -> RunFolder | None:
     return None
 
 
+_SHOWN = ("loss", "eval_loss", "dev_bleu", "dev_chrf")
+"""Figures that an onlooker gets."""
+
+
 @dataclass
 class _Listener:
     """Training figures to the run folder, the tracker and the onlooker."""
@@ -105,7 +109,7 @@ class _Listener:
     def metrics(self, step: int, metrics: dict[str, float]) -> None:
         self.run.folder.log_metrics(step, metrics)
         self.tracker.log(step, metrics)
-        shown = {key: metrics[key] for key in ("loss", "eval_loss") if key in metrics}
+        shown = {key: metrics[key] for key in _SHOWN if key in metrics}
         self.watch.advance(step, shown)
 
 

@@ -18,5 +18,5 @@ class Watcher(Protocol):
     def advance(self, done: int, figures: Mapping[str, float]) -> None:
         """``done`` of the stage's total are done; figures are losses, rates and memory in bytes."""
 
-    def end(self, run: str, outcome: str) -> None:
-        """A run is through: its scores, or why it failed."""
+    def end(self, run: str, outcome: str, scores: Mapping[str, float]) -> None:
+        """A base row or a run is through: what it came to in a phrase, and its scores by metric."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -62,9 +63,10 @@ def test_the_live_table_tells_step_loss_rate_and_memory_of_every_worker(plan):
             look.heard(slot, Began(run.label, "train", 40))
             look.heard(slot, Advanced(10, {"loss": 2.5, "tokens_per_second": 1234.4}))
             look.heard(slot, Advanced(20, {"memory": 3.5 * 2**30}))
+            look.heard(slot, Advanced(20, {"dev_bleu": 3.14, "dev_chrf": 27.18}))
         look.live.refresh()
     told = shown(out)
-    for wanted in ("lora.r=2", "lora.r=4", "20/40", "2.500", "1234", "3.5 GiB"):
+    for wanted in ("lora.r=2", "lora.r=4", "20/40", "2.500", "1234", "3.5 GiB", "3.1/27.2"):
         assert wanted in told
 
 
@@ -74,6 +76,20 @@ def test_what_waits_is_counted(plan):
         look.started("cpu", plan.runs[0])
         look.live.refresh()
         assert "1 more wait" in shown(out)
+
+
+def test_what_is_through_stays_with_its_scores_and_the_time_left_follows_from_it(plan, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("mtsweep.progress.time.monotonic", lambda: now[0])
+    out = console(terminal=True)
+    with LiveTable(out, plan) as look:
+        look.started("cpu", plan.runs[0])
+        now[0] = 40.0
+        look.heard("cpu", Told("lora.r=2", "in words", {"bleu": 12.34, "chrf": 43.21}))
+        look.ended("cpu", plan.runs[0], "finished", "")
+        look.live.refresh()
+    assert "12.3/43.2" in shown(out)
+    assert re.search(r"1 more wait, about 0:(39|40|41) left in all", shown(out))
 
 
 def test_a_failure_is_told_when_it_happens(plan):

@@ -14,6 +14,7 @@ import pytest
 from mtsweep import cli, tracking
 from mtsweep.config import TrackingConfig
 from tests.inprocess import outcomes, work
+from tests.standins.wandb_server import WandbServer, wandb_server
 
 TINY = ["model=tiny_causal", "trainer=smoke", "data.test_size=6", "data.dev_size=4", "data.size=12"]
 
@@ -75,6 +76,15 @@ def test_the_sweep_has_a_run_of_its_own_with_comparison_and_report(finished):
     assert "report-sweep-mirror" in told
 
 
+def test_sweeps_of_one_name_have_runs_of_their_own_that_stay_the_same(tmp_path):
+    one, other = (tmp_path / place / "mirror" for place in ("here", "there"))
+    for folder in (one, other):
+        folder.mkdir(parents=True)
+    ids = [tracking._sweep_id(folder) for folder in (one, other, one)]
+    assert ids[0] == ids[2] != ids[1]
+    assert all(each.startswith("sweep-mirror-") for each in ids)
+
+
 def test_the_line_to_sync_names_every_run_once(finished):
     here, told = finished
     (line,) = [line for line in told.splitlines() if "wandb sync" in line]
@@ -109,6 +119,73 @@ def test_a_server_that_is_away_changes_neither_results_nor_exit_code(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     assert outcomes(work(*TINY, "lora.r=2", "tracking=none")) == ["finished"]
+    assert [plain(each) for each in records(here)] == [plain(each) for each in records(elsewhere)]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A W&B server on loopback that the client of this process talks to."""
+    monkeypatch.setattr(tracking, "_away", set())
+    tracking._tear_down()  # a service that is there already knows the environment of its start
+    with wandb_server() as made:
+        for name, value in made.environment().items():
+            monkeypatch.setenv(name, value)
+        yield made
+    tracking._tear_down()
+
+
+@pytest.mark.slow
+def test_a_server_gets_curves_scores_samples_and_names(here, server):
+    assert outcomes(work(*TINY, "lora.r=2")) == ["finished"]
+    run = next(each for each in records(here) if each["kind"] == "run")
+    told = server.runs[run["id"]]
+    assert told["displayName"]
+    assert {"tiny_causal", "phrasebook", "lora"} == set(told["tags"])
+    assert any("loss" in row for row in server.history[run["id"]])
+    summary = server.summary[run["id"]]
+    assert summary["chrf"] == pytest.approx(run["scores"]["chrf"]["value"])
+    assert summary["chrf_signature"] == run["scores"]["chrf"]["signature"]
+    assert any("samples" in path for path in server.uploads)
+    assert server.exit_codes == {each["id"]: 0 for each in records(here)}
+    assert run["environment"]["tracking"].startswith(server.url)
+
+
+def dies(server: WandbServer) -> None:
+    server.broken = True
+
+
+def hangs(server: WandbServer) -> None:
+    server.released.clear()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [dies, hangs])
+def test_a_server_lost_in_the_middle_changes_nothing_but_the_line_to_sync(
+    here, tmp_path_factory, server, monkeypatch, capsys, fault
+):
+    monkeypatch.setattr(tracking, "_FINISH_SECONDS", 2)
+    log = tracking._Wandb.log
+
+    def lost(self, step, metrics):
+        log(self, step, metrics)
+        fault(server)
+
+    monkeypatch.setattr(tracking._Wandb, "log", lost)
+    assert outcomes(work("-m", *TINY, "lora.r=2,4")) == ["finished", "finished"]
+    found = {each["kind"] + str(each["config"]["lora"]["r"]): each for each in records(here)}
+    assert list(server.exit_codes) == [found["base2"]["id"]]  # it was through before
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert cli.run(["-m", *TINY, "lora.r=2,4"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "wandb sync" in line]
+    paths = line.split("wandb sync ")[1].split()
+    # The second run did not wait for a server that is lost: it was offline from the start.
+    assert [Path(path).parts[3].split("-")[0] for path in paths] == ["run", "offline"]
+    for path, key in zip(paths, ("run2", "run4"), strict=True):
+        assert found[key]["id"] in path
+        assert list((here / path).glob("*.wandb")), path
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    assert outcomes(work("-m", *TINY, "lora.r=2,4", "tracking=none")) == ["finished", "finished"]
     assert [plain(each) for each in records(here)] == [plain(each) for each in records(elsewhere)]
 
 

@@ -7,7 +7,7 @@ everything that is wrong with them. One module a section; nothing heavy is impor
 from mtsweep.config.also import also
 from mtsweep.config.data import DataConfig
 from mtsweep.config.keys import completed, is_key, known_keys, unknown
-from mtsweep.config.lora import LoraConfig
+from mtsweep.config.lora import LoraConfig, tuning
 from mtsweep.config.model import ModelConfig
 from mtsweep.config.prompt import PromptConfig
 from mtsweep.config.run import RunConfig
@@ -38,6 +38,7 @@ __all__ = [
     "completed",
     "is_key",
     "known_keys",
+    "tuning",
     "unknown",
     "validate",
 ]

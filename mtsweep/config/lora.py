@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -32,3 +33,14 @@ class LoraConfig(Section):
     bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
     bnb_4bit_use_double_quant: bool = True
     bnb_4bit_compute_dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+
+
+def tuning(lora: Mapping[str, Any]) -> str:
+    """What people call a tuning: ``full``, ``lora``, ``dora`` or ``qlora``.
+
+    Args:
+        lora: The section's values, as a configuration or a record has them.
+    """
+    if lora.get("method") == "none":
+        return "full"
+    return "qlora" if lora.get("load_in_4bit") else "dora" if lora.get("use_dora") else "lora"

@@ -24,6 +24,9 @@ class SweepConfig(Section):
     """How often a run is taken up again after its worker died or hung."""
     timeout: PositiveFloat | None = None
     """Minutes after which a run counts as hung; null waits without end."""
+    oversize: Literal["refuse", "skip", "run"] = "refuse"
+    """What becomes of runs whose weights, gradients and optimiser alone are larger than the memory:
+    ``refuse`` starts nothing, ``skip`` does the others, ``run`` tries."""
     limit: PositiveInt | None = None
     """Unfinished runs to do now, at most; null does all."""
     only: tuple[Text, ...] | None = None

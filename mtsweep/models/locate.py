@@ -6,6 +6,7 @@ know the commit, the architecture and the languages before anything is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mtsweep.cache import cache_dir
 from mtsweep.config import ModelConfig
 from mtsweep.data.phrases import phrases
 from mtsweep.errors import UserError
@@ -108,7 +110,7 @@ def _in_folder(folder: Path) -> Located:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Print of a model folder: of each file the name, the size, and the first and last MB."""
+    """Print of a model folder: of each file the name, the size, and the content."""
     digest = hashlib.sha256()
     block = 1 << 20
     for path in sorted(folder.iterdir()):
@@ -120,7 +122,25 @@ def _fingerprint(folder: Path) -> str:
             digest.update(file.read(block))
             file.seek(max(0, size - block))
             digest.update(file.read(block))
+        if size > 2 * block:
+            digest.update(_content(path))
     return digest.hexdigest()[:16]
+
+
+def _content(path: Path) -> bytes:
+    """Hash of a large file, kept as long as the system says that the file was not touched."""
+    told = path.stat()
+    key = [str(path.resolve()), told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino]
+    kept = cache_dir() / "digests" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    with contextlib.suppress(OSError):
+        if len(known := kept.read_bytes()) == hashlib.sha256().digest_size:
+            return known
+    with path.open("rb") as file:
+        made = hashlib.file_digest(file, "sha256").digest()
+    with contextlib.suppress(OSError):  # hashed again next time
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(made)
+    return made
 
 
 def _on_hub(name: str, revision: str | None) -> Located:

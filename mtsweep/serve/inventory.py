@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from filelock import Timeout
 
+from mtsweep.config import tuning
 from mtsweep.errors import UserError
 from mtsweep.record import Record, RunFolder
 
@@ -48,17 +49,15 @@ class Entry:
         model, data, lora = (config.get(key) or {} for key in ("model", "data", "lora"))
         size = f" {data['size']}" if data.get("size") else ""
         languages = f"{data.get('source_lang', '?')[:3]}-{data.get('target_lang', '?')[:3]}"
-        tuning = f"{_method(lora)}, lr={(config.get('trainer') or {}).get('learning_rate', '?')}"
+        tuning = f"{_tuning(lora)}, lr={(config.get('trainer') or {}).get('learning_rate', '?')}"
         if self.record and self.record.kind == "base":
             tuning = "untouched"
         return f"{model.get('name', '?')}, {data.get('name', '?')}{size} {languages}, {tuning}"
 
 
-def _method(lora: Mapping[str, Any]) -> str:
-    if lora.get("method") == "none":
-        return "all weights"
-    name = "qlora" if lora.get("load_in_4bit") else "dora" if lora.get("use_dora") else "lora"
-    return f"{name} r={lora.get('r', '?')}"
+def _tuning(lora: Mapping[str, Any]) -> str:
+    name = tuning(lora)
+    return "all weights" if name == "full" else f"{name} r={lora.get('r', '?')}"
 
 
 def entries(output: Path) -> list[Entry]:

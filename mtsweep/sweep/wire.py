@@ -64,6 +64,8 @@ class Told:
 
     run: str
     outcome: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """By metric."""
 
 
 @dataclass(frozen=True)

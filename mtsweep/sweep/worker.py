@@ -142,7 +142,7 @@ class Worker:
             gc.collect()
             self.base = self._load(run)
         record = spine.execute(run, self.base, self.sweep, self)
-        self.end(run.label, spine.summary(record))
+        self.end(run.label, spine.summary(record), spine.points(record))
 
     def _load(self, run: Run) -> Base:
         from mtsweep.models.load import load
@@ -167,9 +167,9 @@ class Worker:
         """Further in the stage."""
         self._tell(Advanced(done, dict(figures)))
 
-    def end(self, run: str, outcome: str) -> None:
+    def end(self, run: str, outcome: str, scores: Mapping[str, float]) -> None:
         """A base row or a run is through."""
-        self._tell(Told(run, outcome))
+        self._tell(Told(run, outcome, dict(scores)))
 
     def _tell(self, event: Event) -> None:
         with contextlib.suppress(OSError):  # the parent is gone, and this process soon is

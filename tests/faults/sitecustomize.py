@@ -1,7 +1,9 @@
 """Put on PYTHONPATH by tests: makes training fail in ways that a CPU does not fail by itself.
 
 ``TEST_FAULT=oom:4``: more than four examples at once are too many, as CUDA would say it.
-``TEST_FAULT=hang:FILE``: the first training step ever hangs; ``FILE`` remembers that it did.
+``TEST_FAULT=hang:FILE``: the first training step ever hangs; ``FILE`` gets the id of a process that
+it started before.
+``TEST_FAULT=gradient:3``: the third step has a gradient that is not finite, behind a finite loss.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,10 +26,17 @@ def _faulty(trainer: Any) -> None:
     def training_step(self: Any, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
         import torch
 
+        if kind == "gradient":
+            loss = step(self, model, inputs, *rest, **named)
+            if self.state.global_step + 1 == int(told):
+                update = next(each for each in model.parameters() if each.grad is not None)
+                update.grad.fill_(float("inf"))
+            return loss
         if kind == "oom" and inputs["input_ids"].shape[0] > int(told):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         if kind == "hang" and not Path(told).exists():
-            Path(told).touch()
+            child = subprocess.Popen(["sleep", "3600"])
+            Path(told).write_text(str(child.pid))
             time.sleep(3600)
         return step(self, model, inputs, *rest, **named)
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def started(
 
 
 def finish(command: list[str], folder: Path, **environment: str) -> tuple[int, str]:
-    with started(command, folder, **environment) as process:
+    with started(command, folder, limit=None, **environment) as process:
         told, _ = process.communicate(timeout=240)
         return process.returncode, told
 
@@ -73,6 +74,15 @@ def descendants(pid: int) -> list[int]:
         return []
     children = [int(child) for child in told.split()]
     return [*children, *(each for child in children for each in descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for does not."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return told.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def until(holds: Callable[[], object], seconds: float = 90.0) -> None:
@@ -175,13 +185,15 @@ def test_a_worker_killed_while_it_writes_checkpoints_goes_on_from_a_whole_one(
 
 
 def test_a_killed_parent_leaves_no_process_and_loses_nothing_finished(undisturbed, tmp_path):
-    with started(STEPS, tmp_path) as sweep:
+    tracked = [*STEPS, "sweep.name=killed"]
+    tracked[tracked.index("tracking=none")] = "tracking=wandb"  # which has a process of its own
+    with started(tracked, tmp_path) as sweep:
         until(lambda: records(tmp_path))
         until(lambda: len(checkpoints(tmp_path)) > 0)
-        workers = descendants(sweep.pid)
-        assert workers
+        below = descendants(sweep.pid)
+        assert len(below) > 1
         sweep.kill()
-        until(lambda: not any(Path(f"/proc/{pid}/cwd").exists() for pid in workers), 5.0)
+        until(lambda: not any(map(alive, below)), 5.0)
     (first,) = records(tmp_path).values()
     stamp = (tmp_path / "runs" / first["id"] / "record.json").stat().st_mtime_ns
     code, told = finish(STEPS, tmp_path)
@@ -269,6 +281,7 @@ def test_a_run_that_hangs_is_ended_and_taken_up_again(tmp_path):
     assert code == 0, told
     assert "no end after 0.4 minutes (sweep.timeout); it is taken up again" in told
     assert len(records(tmp_path)) == 2
+    assert not alive(int((tmp_path / "hung").read_text()))
 
 
 def test_a_run_that_hangs_too_often_fails_by_name(tmp_path):
@@ -277,6 +290,17 @@ def test_a_run_that_hangs_too_often_fails_by_name(tmp_path):
     assert code == 1
     assert "failed: lora.r=2: no end after 0.2 minutes" in told
     assert list(records(tmp_path)) == [4]
+    assert not alive(int((tmp_path / "hung").read_text()))
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_within_the_logging_interval(tmp_path):
+    command = ["lora.r=2", *SWEEP[2:], "trainer.max_steps=40", "trainer.logging_steps=5"]
+    fault = {"PYTHONPATH": str(FAULTS), "TEST_FAULT": "gradient:3"}
+    code, told = finish(command, tmp_path, **fault)
+    assert code == 1
+    assert re.search(r"failed: not finite: (loss|grad_norm) is (nan|inf) at step 5;", told), told
+    assert states(tmp_path) == ["failed", "finished"]  # the base row is what finished
+    assert not records(tmp_path)
 
 
 def test_on_error_stop_starts_nothing_further(tmp_path):

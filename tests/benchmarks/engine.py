@@ -1,0 +1,190 @@
+"""What the engine costs, side by side with the same work done without it.
+
+``tests/benchmarks/engine.py rivals [STEPS]``: eight LoRA runs of ``tiny_causal`` with scoring, by
+one mtsweep command, by a shell loop of ``trl sft`` and a scoring script, and by one process in
+plain PEFT.
+``tests/benchmarks/engine.py overhead``: what each further run costs, the plan of 1,000 runs, and a
+finished sweep of 1,000 records given again.
+``tests/benchmarks/engine.py single``: one run of the default model beside the bare script.
+
+Figures are CPU seconds, user and system, of every process that was started; one thread each.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+RANKS, SEEDS = (2, 4, 8, 16), (1, 2)
+BATCH, LIMIT = 100, 64
+_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a command took."""
+
+    cpu: float
+    wall: float
+
+
+def spent(*commands: list[str], folder: Path, **environment: str) -> Spent:
+    """Run commands one after the other; whatever they left behind is waited for and counted."""
+    before, began = _children(), time.monotonic()
+    told = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true",
+            "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", **environment}  # fmt: skip
+    with (folder / "log.txt").open("ab") as log:
+        for command in commands:
+            done = subprocess.run(
+                command, cwd=folder, env=told, stdout=log, stderr=log, check=False
+            )
+            if done.returncode:
+                raise SystemExit(f"{' '.join(command)} failed:\n{(folder / 'log.txt').read_text()}")
+    while _orphan():
+        pass
+    return Spent(_children() - before, time.monotonic() - began)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _orphan() -> bool:
+    """Wait for a process that outlived who started it (W&B's service); whether there was one."""
+    try:
+        os.wait()
+    except ChildProcessError:
+        return False
+    return True
+
+
+def mtsweep(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "mtsweep", *arguments]
+
+
+def work(folder: Path, command: list[str], settings: list[dict], trainer: dict) -> Path:
+    """Lay the same model, pairs and settings out for the rivals; returns what they are told."""
+    from mtsweep import plan
+    from mtsweep.data.prompts import render
+    from mtsweep.models import smollm2, tiny
+    from tests.overrides import composed
+
+    run = plan.make(composed(*command, f"output_dir={folder}")).runs[0]
+    data, corpus = run.config.data, run.corpus
+    languages = data.source_lang, data.target_lang
+    model = (
+        tiny.obtain("tiny_causal", run.located.revision)
+        if run.config.model.source == "tiny"
+        else smollm2.obtain(print)
+    )
+    (folder / "pairs").mkdir()
+    for name, pairs in (("train", corpus.train), ("test", corpus.dev)):
+        rows = [
+            {"prompt": render(run.config.prompt, *languages, pair.source),
+             "completion": f" {pair.target}"}
+            for pair in pairs
+        ]  # fmt: skip
+        _lines(folder / "pairs" / f"{name}.jsonl", rows)
+    test = [
+        {"prompt": render(run.config.prompt, *languages, pair.source), "reference": pair.target}
+        for pair in corpus.test
+    ]
+    _lines(folder / "segments.jsonl", test)
+    asked = {"model": str(model), "data": str(folder / "pairs"), "settings": settings,
+             "test": str(folder / "segments.jsonl"), "batch": BATCH, "limit": LIMIT,
+             "trainer": trainer}  # fmt: skip
+    path = folder / "asked.json"
+    path.write_text(json.dumps(asked), encoding="utf-8")
+    return path
+
+
+def _lines(path: Path, rows: list[dict]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def trl_sft(asked: dict, setting: dict) -> list[str]:
+    """TRL's own command for a setting."""
+    lora = {"lora_r": setting["r"], "lora_alpha": 16, "lora_dropout": 0.0,
+            "lora_target_modules": "all-linear"}  # fmt: skip
+    flags = {"model_name_or_path": asked["model"], "dataset_name": asked["data"], **lora,
+             "output_dir": setting["name"], "run_name": setting["name"], "seed": setting["seed"],
+             **asked["trainer"]}  # fmt: skip
+    program = str(Path(sys.executable).with_name("trl"))
+    if not Path(program).exists():
+        program = subprocess.run(
+            ["which", "trl"], capture_output=True, text=True, check=True
+        ).stdout
+    told = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
+    return [program.strip(), "sft", "--use_peft", *told]
+
+
+def trainer(steps: int, tracker: str) -> dict:
+    """``trainer=quick``, as TrainingArguments say it."""
+    return {
+        "learning_rate": 3e-3, "max_steps": steps, "per_device_train_batch_size": 8,
+        "per_device_eval_batch_size": 20, "gradient_checkpointing": False, "max_length": 256,
+        "train_sampling_strategy": "group_by_length", "lr_scheduler_type": "linear",
+        "warmup_steps": 4, "logging_steps": 5, "eval_strategy": "steps", "eval_steps": 30,
+        "save_strategy": "no", "bf16": False, "use_cpu": True, "report_to": tracker,
+        "disable_tqdm": True, "packing": False,
+    }  # fmt: skip
+
+
+def rivals(steps: int = 20) -> None:
+    """Eight LoRA runs three ways."""
+    settings = [{"name": f"r{r}-s{seed}", "r": r, "seed": seed} for r in RANKS for seed in SEEDS]
+    command = ["-m", f"lora.r={','.join(map(str, RANKS))}", f"seed={','.join(map(str, SEEDS))}",
+               "model=tiny_causal", f"trainer.max_steps={steps}",
+               f"decoding.max_new_tokens={LIMIT}"]  # fmt: skip
+    script = [sys.executable, str(HERE / "rivals.py")]
+    with tempfile.TemporaryDirectory() as made:
+        ours, shell, plain, stages = (Path(made, name) for name in ("ours", "a", "b", "stages"))
+        for folder in (ours, shell, plain, stages):
+            folder.mkdir()
+        places = {folder: work(folder, command, settings, trainer(steps, "wandb"))
+                  for folder in (shell, plain)}  # fmt: skip
+        told = json.loads(places[shell].read_text())
+        a = [[*script, "score", "asked.json"]]
+        for setting in settings:
+            a += [trl_sft(told, setting), [*script, "score", "asked.json", setting["name"]]]
+        hook = {"PYTHONPATH": str(HERE / "stages"), "STAGES": str(stages)}
+        print(f"8 LoRA runs of tiny_causal, {steps} steps of 8 pairs, 100 test segments")
+        one = spent(mtsweep(*command), folder=ours, **hook)
+        two = spent([*script, "loop", "asked.json"], folder=plain)
+        three = spent(*a, folder=shell)
+        for name, each in (("mtsweep", one), ("plain PEFT, one process", two),
+                           ("shell loop of trl sft", three)):  # fmt: skip
+            print(f"  {name:<24} {each.cpu:7.1f} s CPU  {each.wall:7.1f} s wall  "
+                  f"{each.cpu / one.cpu:5.2f} x")  # fmt: skip
+        breakdown(stages, one.cpu)
+
+
+def breakdown(folder: Path, whole: float) -> None:
+    """What the processes of a sweep spent their time on."""
+    total: dict[str, float] = defaultdict(float)
+    for path in folder.glob("*.json"):
+        for stage, seconds in json.loads(path.read_text()).items():
+            total[stage] += seconds
+    total["W&B's own process"] = whole - sum(total.values())
+    print("mtsweep's time by stage, in seconds of CPU:")
+    for stage, seconds in sorted(total.items(), key=lambda item: -item[1]):
+        print(f"  {stage:<20} {seconds:6.2f}")
+
+
+if __name__ == "__main__":
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+    what, *rest = sys.argv[1:] or ["rivals"]
+    {"rivals": rivals}[what](*map(int, rest))
