@@ -15,6 +15,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     HF_HUB_DISABLE_TELEMETRY="1",
     WANDB_MODE="offline",
+    MTSWEEP_PREPARED="off",
     TOKENIZERS_PARALLELISM="false",
 )
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers would fight over the cores

@@ -17,6 +17,7 @@ LAYERS = (
     "measures",
     "compose",
     "record",
+    "store",
     "tracking",
     "data",
     "models",

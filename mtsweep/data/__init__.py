@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from mtsweep.config import DataConfig
 from mtsweep.config.data import CLEANING
-from mtsweep.data import mix
+from mtsweep.data import mix, prepared
 from mtsweep.data.catalogs import read_gettext
 from mtsweep.data.clean import cleaned
 from mtsweep.data.files import read_files
@@ -105,7 +105,12 @@ def _parts(config: DataConfig) -> Parts:
 @lru_cache(maxsize=16)
 def _clean(config: DataConfig) -> Parts:
     """The source of a section, read, split, cleaned, and without leaks."""
-    return _without_leaks(_cleaned(_parts(_uncleaned(config)), config), config)  # pyright: ignore[reportArgumentType] - frozen
+
+    def make() -> Parts:
+        parts = _parts(_uncleaned(config))  # pyright: ignore[reportArgumentType] - frozen
+        return _without_leaks(_cleaned(parts, config), config)
+
+    return prepared.kept(config, "real", make)
 
 
 def _uncleaned(config: DataConfig) -> DataConfig:
@@ -119,8 +124,12 @@ def _synthetic(config: DataConfig) -> Parts:
     """The synthetic pairs beside a section's real ones, cleaned, as the training pairs of parts."""
     without = {"synthetic_file": None, "synthetic_share": None}
     real = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
-    made = _cleaned(mix.read_synthetic(config, real), config, "synthetic: ")
-    return _without_leaks(made, config, "synthetic: ")
+
+    def make() -> Parts:
+        made = _cleaned(mix.read_synthetic(config, real), config, "synthetic: ")
+        return _without_leaks(made, config, "synthetic: ")
+
+    return prepared.kept(config, "synthetic", make)
 
 
 def _cleaned(parts: Parts, config: DataConfig, of: str = "") -> Parts:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
 
 from mtsweep import languages
 from mtsweep.config import DataConfig
+from mtsweep.data.identify import identifier
 from mtsweep.data.pairs import Pair
 
 _SCRIPTS = {
@@ -58,20 +58,12 @@ def told_languages(texts: Iterable[str]) -> Counter[str]:
 
     A text that it is not sure about counts under the empty code.
     """
-    identifier = _identifier()
-    found: Counter[str] = Counter()
-    for text in texts:
-        if text.count(" ") >= _FEWEST_WORDS - 1:
-            code, certainty = identifier.classify(text)
-            found[code if certainty >= _SURE else ""] += 1
-    return found
+    told = identifier().classify([text for text in texts if _tells(text)])
+    return Counter(code if certainty >= _SURE else "" for code, certainty in told)
 
 
-@cache
-def _identifier() -> Any:  # noqa: ANN401 - py3langid has no types
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+def _tells(text: str) -> bool:
+    return text.count(" ") >= _FEWEST_WORDS - 1
 
 
 def script_check(config: DataConfig) -> Callable[[Pair], Pair | None]:
@@ -85,23 +77,27 @@ def script_check(config: DataConfig) -> Callable[[Pair], Pair | None]:
     return check
 
 
-def language_check(config: DataConfig) -> Callable[[Pair], Pair | None]:
-    """Drops pairs a side of which py3langid is sure to be in another language.
+def language_check(config: DataConfig) -> Callable[[Sequence[Pair]], list[Pair | None]]:
+    """Drops pairs a side of which py3langid is sure to be in another language; many at a time.
 
     Texts of fewer than four words, and languages that it does not know, are let through.
     """
-    identifier = _identifier()
-    known = set(identifier.labels)
+    known = identifier()
 
-    def other(text: str, language: str) -> bool:
-        code = languages.iso(language)
-        if code not in known or text.count(" ") < _FEWEST_WORDS - 1:
-            return False
-        told, certainty = identifier.classify(text)
-        return told != code and certainty >= _SURE
-
-    def check(pair: Pair) -> Pair | None:
-        source, target = _languages(pair, config)
-        return None if other(pair.source, source) or other(pair.target, target) else pair
+    def check(pairs: Sequence[Pair]) -> list[Pair | None]:
+        asked: list[tuple[int, str, str]] = []
+        for place, pair in enumerate(pairs):
+            texts = pair.source, pair.target
+            for text, language in zip(texts, _languages(pair, config), strict=True):
+                code = languages.iso(language)
+                if code in known.labels and _tells(text):
+                    asked.append((place, text, code))
+        told = known.classify([text for _, text, _ in asked])
+        wrong = {
+            place
+            for (place, _, code), (found, certainty) in zip(asked, told, strict=True)
+            if found != code and certainty >= _SURE
+        }
+        return [None if place in wrong else pair for place, pair in enumerate(pairs)]
 
     return check
