@@ -25,6 +25,9 @@ _EXAMPLES = 3
 _SHOWN = 400
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~¡¿«»‘’“”„…–—、。！？，।]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff]")
+_MAYBE_MOJIBAKE = re.compile("[\x80-\x9fŒœÃÂ]|[\x80-\u058f\u2000-\u2bff\ue000-\uffff]{2}")
+"""What ftfy takes for mojibake has one of these letters, or two such signs side by side; to see
+that there are none costs a tenth of asking it."""
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 _ENTITY = re.compile(r"&(?:[A-Za-z]\w{1,31}|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
 _CONTROL_TOKEN = re.compile(
@@ -107,7 +110,9 @@ def _mojibake(config: DataConfig) -> Check:  # noqa: ARG001 - what every step is
     from ftfy.badness import is_bad
 
     def edit(text: str) -> str:
-        return text if text.isascii() or not is_bad(text) else fix_encoding(text)
+        if text.isascii() or not _MAYBE_MOJIBAKE.search(text):
+            return text
+        return fix_encoding(text) if is_bad(text) else text
 
     return lambda pair: edited(pair, edit)
 

@@ -59,7 +59,7 @@ def test_sizes_of_a_mix_are_nested():
         ),
         (["data=combined"], "data.mix", "must be given: data.mix="),
         (["data.synthetic_share=0.5"], "data.synthetic_file", "data.synthetic_share needs it"),
-        (["data.form=chat"], "data.form", "conversations can be read"),
+        (["data.form=chat"], "data.form", "phrasebook holds pairs"),
     ],
 )
 def test_what_is_wrong_with_a_mix_is_told_by_its_key(here, overrides, key, complaint):
