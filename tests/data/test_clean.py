@@ -1,11 +1,10 @@
 import pytest
-from ftfy.badness import BADNESS_RE, is_bad
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mtsweep.config import DataConfig
 from mtsweep.config.data import MILD, STRICT
-from mtsweep.data import clean, load
+from mtsweep.data import load
 from mtsweep.data.clean import cleaned, normal
 from mtsweep.data.pairs import Message, Pair, conversation, fold
 from mtsweep.errors import UserError
@@ -206,14 +205,3 @@ def test_an_unknown_step_is_told_with_those_that_there_are():
     (problem,) = problems_of({"data.clean": ["empty", "laundry"]})
     assert problem.key == "data.clean"
     assert problem.complaint.startswith("no such step: 'laundry'; there are: mojibake, control, ")
-
-
-SIGNS = sorted({sign for sign in BADNESS_RE.pattern if not sign.isascii()})
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    st.text(st.one_of(st.sampled_from(SIGNS), st.sampled_from("aZ ,.'\u0b95\u4e00")), max_size=6)
-)
-def test_what_ftfy_takes_for_mojibake_is_never_passed_over(text):
-    assert clean._MAYBE_MOJIBAKE.search(text) or not is_bad(text)

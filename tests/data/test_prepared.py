@@ -35,20 +35,24 @@ def section(file, **changes) -> DataConfig:
     return DataConfig(**{**told, **changes})
 
 
-def loaded(config: DataConfig, monkeypatch=None, *, may_make: bool = True):
+def loaded(config: DataConfig):
     forget()
-    if not may_make:
-        monkeypatch.setattr(data, "_parts", lambda _: pytest.fail("it was read again"))
     return data.load(config)
+
+
+def read_back(config: DataConfig, monkeypatch: pytest.MonkeyPatch):
+    """The same, where nothing may be read from its source."""
+    forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "_parts", lambda _: pytest.fail("it was read again"))
+        return data.load(config)
 
 
 def test_a_later_process_reads_what_an_earlier_one_prepared(tmp_path, monkeypatch, place):
     config = section(wrote(tmp_path / "pairs.jsonl"))
     first = loaded(config)
     assert len(list(place.glob("data-*[!k]"))) == 1
-    with monkeypatch.context() as patch:
-        again = loaded(config, patch, may_make=False)
-    assert again == first
+    assert read_back(config, monkeypatch) == first
     monkeypatch.setenv("MTSWEEP_PREPARED", "off")
     assert loaded(config) == first
 
@@ -56,9 +60,8 @@ def test_a_later_process_reads_what_an_earlier_one_prepared(tmp_path, monkeypatc
 def test_names_and_sizes_do_not_count(tmp_path, monkeypatch):
     config = section(wrote(tmp_path / "pairs.jsonl"))
     loaded(config)
-    with monkeypatch.context() as patch:
-        other = section(tmp_path / "pairs.jsonl", name="other", size=7)
-        assert len(loaded(other, patch, may_make=False).train) == 7
+    other = section(tmp_path / "pairs.jsonl", name="other", size=7)
+    assert len(read_back(other, monkeypatch).train) == 7
 
 
 @pytest.mark.parametrize("change", ["content", "setting", "code"])
