@@ -92,6 +92,12 @@ class FilterConfig(Section):
     max_ratio: Annotated[float, Field(gt=1.0)] = 2.5
     """A pair's length ratio in characters may be this many times larger or smaller than the median
     of the real training pairs."""
+    embedding: str | None = None
+    """Hub name or folder of a sentence-transformers model, or of any encoder (mean-pooled), that
+    knows the source language; needs the extra ``embeddings``. Null asks none."""
+    meaning: Share = 0.3
+    """With ``embedding``: least cosine between a source text and the nearest real training text; it
+    depends on the model, so look at the examples in ``card.json``."""
 
 
 class SynthesisConfig(Section):

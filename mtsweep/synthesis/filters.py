@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from mtsweep import languages
 from mtsweep.config import FilterConfig
 from mtsweep.data.pairs import Corpus, fold
 from mtsweep.synthesis.answers import Draft
+from mtsweep.synthesis.meaning import Meaning
 from mtsweep.synthesis.near import NearIndex
 
 _EXAMPLES = 5
@@ -25,9 +27,18 @@ class Sieve:
         config: What is asked of a pair.
         corpus: The real data: nothing of its dev and test may come in.
         real_texts: Whether one side is real training text, which then is no duplicate of itself.
+        meaning: How near a source text is to a real one, where that is asked.
     """
 
-    def __init__(self, config: FilterConfig, corpus: Corpus, *, real_texts: bool) -> None:
+    def __init__(
+        self,
+        config: FilterConfig,
+        corpus: Corpus,
+        *,
+        real_texts: bool,
+        meaning: Meaning | None = None,
+    ) -> None:
+        self._meaning = meaning
         self.config = config
         self.codes = (languages.iso(corpus.source_lang), languages.iso(corpus.target_lang))
         self.counts: Counter[str] = Counter()
@@ -43,6 +54,11 @@ class Sieve:
         for pair in (*corpus.dev, *corpus.test):
             self._held_out[0].add(pair.source)
             self._held_out[1].add(pair.target)
+
+    def look_at(self, drafts: Sequence[Draft]) -> None:
+        """See drafts that are to be taken next together: embedding them one by one is slow."""
+        if self._meaning is not None:
+            self._meaning.look_at([_tidy(draft.source) for draft in drafts])
 
     def take(self, draft: Draft) -> Draft | None:
         """The pair as it is kept (white space put right), or ``None``."""
@@ -91,10 +107,15 @@ class Sieve:
             return "duplicate"
         if self._seen.near(pair.source):
             return "near duplicate"
-        if self._train.exact(pair.source):
+        return self._beside_training(pair.source)
+
+    def _beside_training(self, source: str) -> str | None:
+        if self._train.exact(source):
             return "in the training pairs"
-        if self._train.near(pair.source):
+        if self._train.near(source):
             return "near a training pair"
+        if self._meaning and self._meaning.nearest(source) < self.config.meaning:
+            return "far from anything real"
         return None
 
 

@@ -14,6 +14,7 @@ from mtsweep import data, languages
 from mtsweep.config import RunConfig, SynthesisConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.errors import UserError
+from mtsweep.models.locate import Located
 from mtsweep.record import write
 from mtsweep.synthesis import texts, tuned
 from mtsweep.synthesis.answers import Draft, parse
@@ -21,11 +22,15 @@ from mtsweep.synthesis.card import card
 from mtsweep.synthesis.drive import Crew
 from mtsweep.synthesis.filters import Sieve
 from mtsweep.synthesis.ledger import Answer, Ledger
+from mtsweep.synthesis.meaning import Meaning
+from mtsweep.synthesis.meaning import find as find_embedding
 from mtsweep.synthesis.requests import Plan, Request
 from mtsweep.synthesis.seedplan import Translating, Writing
 from mtsweep.synthesis.teachers import Apertium, Chat, Teacher
 
 _ROOM = 1.05
+_BARREN = 4
+"""Requests in a row without a pair that is kept, after which no more are asked."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Order:
     """What translates, of a ``translate`` teacher."""
     held_out: tuple[str, ...] = ()
     """Texts that were to be translated, and are of dev or test: they are left alone."""
+    embedding: Located | None = None
+    """What tells how near texts are in meaning, where that is asked."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,8 @@ def order(config: RunConfig) -> Order:
     )
     folder = Path(config.output_dir) / "synthetic" / name
     section = config.data.model_dump(mode="json")
-    return Order(wanted, corpus, plan, who, folder, section, model, found)
+    embedding = find_embedding(wanted.filters)
+    return Order(wanted, corpus, plan, who, folder, section, model, found, embedding)
 
 
 def _plan(
@@ -180,11 +188,12 @@ def _tell_of_others(made: Order, say: Callable[[str], None]) -> None:
 def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:
     """Ask for what is missing, filter, ask for more: what is kept follows from answers alone."""
     config, plan = made.config, made.plan
-    sieve = Sieve(config.filters, made.corpus, real_texts=_on_train(config))
+    meaning = Meaning(made.embedding, made.corpus) if made.embedding else None
+    sieve = Sieve(config.filters, made.corpus, real_texts=_on_train(config), meaning=meaning)
     for text in made.held_out:
         sieve.drop("of dev or test, not translated", text, "")
     draft = made.folder / "pairs.jsonl.draft"
-    kept = done = 0
+    kept = done = barren = 0
     goal = min(plan.limit, -(-config.pairs // plan.per_request))
     stopped = ""
     with draft.open("w", encoding="utf-8", newline="\n") as lines:
@@ -200,7 +209,8 @@ def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:
                     break
             if kept >= config.pairs:
                 break
-            stopped = _stopped(made, crew, goal, kept - before)
+            barren = barren + goal - done if kept == before else 0
+            stopped = _stopped(made, crew, goal, barren)
             done, goal = goal, min(plan.limit, _next_goal(config, goal, kept))
         lines.flush()
         os.fsync(lines.fileno())
@@ -209,6 +219,8 @@ def _rounds(made: Order, ledger: Ledger, crew: Crew) -> Made:
     told |= {"model": made.teacher, "stopped": stopped, "data": made.data}
     if made.model is not None:
         told["teacher_model"] = dict(made.model.about)
+    if made.embedding is not None:
+        told["embedding"] = {"model": made.embedding.name, "revision": made.embedding.revision}
     write(made.folder / "card.json", json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     return Made(made, kept, told, stopped)
 
@@ -218,7 +230,7 @@ def _on_train(config: SynthesisConfig) -> bool:
     return config.teacher != "chat" and config.text == "train" and config.text_file is None
 
 
-def _stopped(made: Order, crew: Crew, goal: int, new: int) -> str:
+def _stopped(made: Order, crew: Crew, goal: int, barren: int) -> str:
     if crew.budget_spent:
         return "the budget is spent; raise synthesis.budget_tokens or budget_usd to go on"
     if goal >= made.plan.limit:
@@ -227,7 +239,12 @@ def _stopped(made: Order, crew: Crew, goal: int, new: int) -> str:
             if made.config.teacher == "chat"
             else ("every text was translated")
         )
-    return "" if new else "the last requests brought nothing new: the teacher repeats itself"
+    if barren < _BARREN:
+        return ""
+    return (
+        f"the last {barren} requests brought nothing that is kept: the teacher repeats itself, or "
+        "see what was left out"
+    )
 
 
 def _next_goal(config: SynthesisConfig, goal: int, kept: int) -> int:
@@ -249,6 +266,8 @@ def _kept(made: Order, ledger: Ledger, sieve: Sieve, indices: range) -> Iterator
                 sieve.drop("malformed", answer.text, "", malformed)
         else:
             drafts = _translations(made.config, request, answer, sieve)
+        drafts = list(drafts)
+        sieve.look_at(drafts)
         for draft in drafts:
             if (pair := sieve.take(draft)) is not None:
                 yield pair

@@ -66,7 +66,7 @@ def test_a_real_model_answers_and_its_answer_goes_all_the_way(here, server):
                f"synthesis.model={model}", "synthesis.pairs=1", "synthesis.pairs_per_request=1",
                "synthesis.examples=2", "synthesis.max_tokens=48", "synthesis.temperature=0",
                "synthesis.system=", f'synthesis.request="{REQUEST}"', "synthesis.folder=made",
-               "synthesis.timeout=300"]  # fmt: skip
+               "synthesis.timeout=300", "synthesis.budget_tokens=280"]  # fmt: skip
     run(command)  # 0 or 1, as the model pleases: it may have repeated its examples
     card = json.loads((here / "synthetic/made/card.json").read_text(encoding="utf-8"))
     usage = card["usage"]

@@ -225,6 +225,48 @@ def test_an_example_that_gives_orders_stays_a_quoted_example(here):
     assert all(row["en"].startswith(order) for row in json.loads(line)["pairs"])
 
 
+def _picky(*accepted):
+    """A server that knows some forms of ``response_format``, and refuses others by name."""
+
+    def behave(number, body):
+        form = body.get("response_format", {}).get("type", "none")
+        if form in accepted:
+            return good(number, body)
+        told = {"error": {"message": f"response_format {form!r} is not supported here"}}
+        return Reply(status=400, body=json.dumps(told))
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("accepted", "tried"),
+    [
+        (("json_schema",), ["json_schema"]),
+        (("json_object", "none"), ["json_schema", "json_object"]),
+        (("none",), ["json_schema", "json_object", "none"]),
+    ],
+)
+def test_the_strictest_form_of_json_that_the_server_knows_is_asked_for(here, accepted, tried):
+    with chat_server(_picky(*accepted)) as server:
+        more = ("synthesis.structured=auto", "synthesis.pairs=30", "synthesis.concurrency=1")
+        assert synthesize(server, *more) == 0
+        forms = [body.get("response_format", {}) for body in server.requests]
+    types = [form.get("type", "none") for form in forms]
+    assert types == [*tried, tried[-1], tried[-1]]  # what was refused once is not tried again
+    schema = forms[0]["json_schema"]
+    assert schema["strict"] is True
+    pair = schema["schema"]["properties"]["pairs"]["items"]
+    assert pair["required"] == ["en", "es"]
+    assert pair["additionalProperties"] is False
+    assert len(pairs(here)) == 30
+
+
+def test_a_form_that_was_set_and_is_refused_is_told(here, capsys):
+    with chat_server(_picky("none")) as server:
+        assert synthesize(server, "synthesis.structured=json_schema", "synthesis.pairs=10") == 2
+    assert "response_format 'json_schema' is not supported here" in capsys.readouterr().err
+
+
 def test_a_refused_key_is_told_at_once_and_the_key_never(here, monkeypatch, capsys):
     monkeypatch.setenv("CHAT_KEY", "sk-wrong-canary")
     with chat_server() as server:
