@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.significance import PairedTest
+from scipy import stats
 
 from mtsweep.evaluation import segments, significance
 from mtsweep.measures.counters import sacre_metric
@@ -166,3 +167,37 @@ def quality_for(size):
         middle = (low + high) / 2
         low, high = (middle, high) if value(middle) - start < size else (low, middle)
     return (low + high) / 2
+
+
+@given(st.floats(0.01, 12), st.floats(1, 500))
+def test_tails_and_quantiles_of_t_are_scipys(value, freedom):
+    tail = significance.t_tail(value, freedom)
+    assert tail == pytest.approx(stats.t.sf(value, freedom), rel=1e-6, abs=1e-14)
+    level = 0.5 + value / 25
+    assert significance.t_quantile(level, freedom) == pytest.approx(
+        stats.t.ppf(level, freedom), rel=1e-6, abs=1e-9
+    )
+
+
+def test_intervals_of_a_mean_are_scipys_bootstrap():
+    scores = np.random.default_rng(6).beta(2, 3, size=150)
+    counted = np.stack([scores, np.ones(150)], axis=1)
+    low, high = significance.interval(significance.resampled([counted], "rouge", 5000)[0])
+    golden = stats.bootstrap(
+        (100 * scores,), np.mean, n_resamples=5000, method="percentile", rng=1
+    ).confidence_interval
+    width = golden.high - golden.low
+    assert low == pytest.approx(golden.low, abs=0.05 * width)
+    assert high == pytest.approx(golden.high, abs=0.05 * width)
+
+
+def test_a_difference_of_means_has_the_p_value_of_a_paired_t_test():
+    rng = np.random.default_rng(6)
+    one = rng.beta(2, 3, size=150)
+    other = np.clip(one + rng.normal(0.02, 0.1, size=150), 0, 1)
+    counted = [np.stack([each, np.ones(150)], axis=1) for each in (one, other)]
+    drawn = significance.resampled(counted, "rouge", 10_000)
+    values = significance.whole(counted, "rouge")
+    known = significance.spread(drawn[1] - drawn[0], 150)
+    ours = significance.two_sided(drawn[1] - drawn[0], values[1] - values[0], known)
+    assert ours == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=0.15)
