@@ -113,7 +113,7 @@ class _Translator:
         said: dict[int, Hypothesis] = {}
         for languages, places in _by_languages(corpus).items():
             sources = [corpus.test[place].source for place in places]
-            probe = [p for p in corpus.longest_probe if _languages(corpus, p) == languages]
+            probe = [p for p in corpus.longest_probe if corpus.languages(p) == languages]
             texts = self._texts(languages, sources, probe or corpus.longest_probe)
             said.update(zip(places, texts, strict=True))
             self.done += len(places)
@@ -137,14 +137,10 @@ class _Translator:
         return said
 
 
-def _languages(corpus: Corpus, pair: Pair) -> tuple[str, str]:
-    return pair.languages or (corpus.source_lang, corpus.target_lang)
-
-
 def _by_languages(corpus: Corpus) -> dict[tuple[str, str], list[int]]:
     found: dict[tuple[str, str], list[int]] = {}
     for place, pair in enumerate(corpus.test):
-        found.setdefault(_languages(corpus, pair), []).append(place)
+        found.setdefault(corpus.languages(pair), []).append(place)
     return found
 
 
@@ -152,7 +148,7 @@ def _parts(corpus: Corpus) -> dict[str, list[int]]:
     """Language pairs and origins of a test set that has several, each to its places."""
     found: dict[str, list[int]] = {}
     for names in (
-        ["-".join(_languages(corpus, pair)) for pair in corpus.test],
+        ["-".join(corpus.languages(pair)) for pair in corpus.test],
         [pair.origin for pair in corpus.test],
     ):
         if len(set(names)) > 1:
@@ -184,7 +180,7 @@ def _counted(run: Run, corpus: Corpus, rows: Sequence[Row]) -> Counted:
 
 def _segments(corpus: Corpus, said: Sequence[Hypothesis]) -> list[Segment]:
     return [
-        Segment(pair.source, pair.target, hypothesis, _languages(corpus, pair)[1])
+        Segment(pair.source, pair.target, hypothesis, corpus.languages(pair)[1])
         for pair, hypothesis in zip(corpus.test, said, strict=True)
     ]
 
@@ -196,7 +192,7 @@ def _told(run: Run, corpus: Corpus, said: Sequence[Hypothesis]) -> list[list[Sig
         for languages in _by_languages(corpus)
     }
     return [
-        signs(segment, words[_languages(corpus, pair)])
+        signs(segment, words[corpus.languages(pair)])
         for pair, segment in zip(corpus.test, _segments(corpus, said), strict=True)
     ]
 

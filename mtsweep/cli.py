@@ -113,8 +113,8 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - what signa
 
 
 def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
+    from mtsweep import byparts, terminal
     from mtsweep import plan as plans
-    from mtsweep import terminal
     from mtsweep.record import write
     from mtsweep.sweep import memory
     from mtsweep.sweep.engine import Failure
@@ -139,6 +139,10 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
+    told = [(row.label, row.record) for row in table if row.record is not None]
+    if parts := byparts.by_parts(told):
+        terminal.parts(out, parts)
+        write(folder / "parts.csv", byparts.as_csv(told))
     comparison = _judge(out, table)
     if plan.groups or not (folder / "report.html").is_file():
         _report(folder, comparison)

@@ -74,6 +74,24 @@ def direction(code: str) -> str:
     return "rtl" if code.rpartition("_")[2] in _RIGHT_TO_LEFT else "ltr"
 
 
+def code(text: str) -> str:
+    """A FLORES-200 code, by itself or by a shorter one that means one of them (``en``, ``deu``).
+
+    Raises:
+        ValueError: with the complaint, if it means none or several.
+    """
+    if text in FLORES_200:
+        return text
+    try:
+        alpha3 = langcodes.Language.get(text).to_alpha3()
+    except (LookupError, ValueError):
+        alpha3 = ""
+    meant = [each for each in FLORES_200 if each.partition("_")[0] == alpha3]
+    if len(meant) == 1:
+        return meant[0]
+    raise ValueError(complaint(text))
+
+
 def complaint(value: object) -> str | None:
     """What is wrong with a value given as a language code; ``None`` when it is a good one."""
     if isinstance(value, bool):

@@ -351,8 +351,11 @@ def check_fit(config: RunConfig, located: Located, family: families.Family) -> N
             f"{kind}; set model.kind={kind} (or use model={kind} model.name=…)"
         )
     listed = located.tokenizer_config.get("additional_special_tokens") or []
-    for key in ("source_lang", "target_lang"):
-        flores = getattr(config.data, key)
+    sections = (config.data, *also(config).values())
+    pairs = dict.fromkeys(pair for section in sections for pair in section.language_pairs)
+    for key, flores in dict.fromkeys(
+        each for pair in pairs for each in zip(("source_lang", "target_lang"), pair, strict=True)
+    ):
         code = families.language_code(family, flores)
         unlisted = family == "nllb" and listed and code not in listed
         if code is None or unlisted:

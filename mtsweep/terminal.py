@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mtsweep import advice, device, estimate, languages, tracking
+from mtsweep import advice, byparts, device, estimate, languages, tracking
 from mtsweep.behaviour import behaviour
+from mtsweep.byparts import ByParts
 from mtsweep.compare.before import foreseen
 from mtsweep.models import families
 from mtsweep.plan import Plan, Run
@@ -21,6 +22,8 @@ from mtsweep.sweep import memory
 from mtsweep.table import Row
 
 _PLAIN_WIDTH = 120
+_PAIRS = 4
+"""Language pairs that the banner names."""
 
 
 def console() -> Console:
@@ -90,9 +93,10 @@ def _each(name: str, values: list[str]) -> list[tuple[str, str]]:
 
 
 def _model(run: Run) -> str:
-    data = run.config.data
-    how = families.describe(run.family, data.source_lang, data.target_lang)
-    if data.is_chat:
+    pairs = run.config.data.language_pairs
+    how = "; ".join(dict.fromkeys(families.describe(run.family, *pair) for pair in pairs[:_PAIRS]))
+    how += "; …" if len(pairs) > _PAIRS else ""
+    if run.config.data.is_chat:
         how = "asked through its chat template"
     bits = " in 4 bits" if run.config.lora.load_in_4bit else ""
     return f"{run.config.model.name}{bits} ({run.config.model.kind}; {how})"
@@ -100,7 +104,8 @@ def _model(run: Run) -> str:
 
 def _data(run: Run) -> str:
     data, corpus = run.config.data, run.corpus
-    pair = f"{languages.name(data.source_lang)} to {languages.name(data.target_lang)}"
+    pairs = [f"{languages.name(a)} to {languages.name(b)}" for a, b in data.language_pairs]
+    pair = ", ".join(pairs[:_PAIRS] + ["…"] * (len(pairs) > _PAIRS))
     if data.is_chat:
         pair = "conversations"
     dropped = sum(corpus.dropped.values())
@@ -113,6 +118,8 @@ def _data(run: Run) -> str:
 
 def _training(run: Run) -> str:
     trainer = run.config.trainer
+    if run.untouched:
+        return "nothing"
     batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
     length = (
         f"{trainer.max_steps} steps"
@@ -231,6 +238,22 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.2f} {unit}"
     return str(number)
+
+
+def parts(out: Console, told: ByParts) -> None:
+    """Scores of one metric by language pair and source, a line a row."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column(f"{LABELS[told.metric]} by part", overflow="fold")
+    for part in told.parts:
+        shown.add_column(byparts.short(part), justify="right", no_wrap=True)
+    for label, scores in told.lines:
+        cells = [
+            _with_interval(told.metric, scores[part]) if part in scores else ""
+            for part in told.parts
+        ]
+        shown.add_row(Text(label), *cells)
+    out.print()
+    out.print(shown)
 
 
 def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:

@@ -26,7 +26,7 @@ LAYERS = (
     "training",
     "evaluation",
     "compare",
-    "table curves samples",
+    "table curves samples byparts",
     "report",
     "tune assess",
     "dialogue",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mtsweep import terminal, verdicts
+from mtsweep.byparts import by_parts
 from mtsweep.compare import Comparison, Estimate, Row, compare
 from mtsweep.compare.gather import gather
 from mtsweep.compare.view import MAIN
@@ -34,7 +35,12 @@ def run(arguments: Sequence[str]) -> int:
     elif given.format == "md":
         print(as_markdown(comparison))
     else:
-        verdicts.judged(terminal.console(), comparison)
+        out = terminal.console()
+        verdicts.judged(out, comparison)
+        records = {record.id: record for _, record in found}
+        told = [(row.label, records[row.key]) for row in comparison.rows]
+        if parts := by_parts(told):
+            terminal.parts(out, parts)
     return 0
 
 

@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         help="file for the translations; until it is whole it is called FILE.draft, and the same "
         "command goes on with it after an interruption",
     )
+    for option, side in (("--from", "source"), ("--into", "target")):
+        parser.add_argument(
+            option,
+            dest=f"{side}_lang",
+            metavar="LANGUAGE",
+            help=f"{side} language, such as eng_Latn or en; needed where the run has several pairs",
+        )
     parser.add_argument("--beam", type=_positive, help="beams; default: as the run was scored")
     parser.add_argument(
         "--batch",
@@ -123,16 +130,19 @@ def _check_target(given: argparse.Namespace) -> None:
 def _chosen(given: argparse.Namespace) -> Chosen:
     from mtsweep.serve import resolve
 
-    chosen = resolve.choose(given.run, given.output_dir)
+    chosen = resolve.choose(given.run, given.output_dir, (given.source_lang, given.target_lang))
     if chosen.config.data.is_chat:
         raise UserError(
             f"{chosen.name}: this run is of conversations, and does not translate; "
             f"`python -m mtsweep app {chosen.name}` talks with it"
         )
+    if chosen.strange:
+        _say(f"warning: {chosen.name} was not tuned on this language pair")
+    config = chosen.config
     asked = {"num_beams": given.beam, "batch_size": given.batch}
     changed = {key: value for key, value in asked.items() if value is not None}
-    decoding = chosen.config.decoding.model_copy(update=changed)
-    return replace(chosen, config=chosen.config.model_copy(update={"decoding": decoding}))
+    decoding = config.decoding.model_copy(update=changed)
+    return replace(chosen, config=config.model_copy(update={"decoding": decoding}))
 
 
 @contextlib.contextmanager
@@ -183,7 +193,9 @@ def _to_file(given: argparse.Namespace, chosen: Chosen, lines: Iterator[str]) ->
 
     target = given.to
     decoding = chosen.config.decoding.model_dump(exclude={"batch_size"})
-    draft = Draft(target, json.dumps([chosen.name, decoding, given.sentences]))
+    data = chosen.config.data
+    maker = [chosen.name, decoding, given.sentences, data.source_lang, data.target_lang]
+    draft = Draft(target, json.dumps(maker))
     with _writing(target):
         left = draft.resume(lines)
     if draft.lines:

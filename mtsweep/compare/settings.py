@@ -136,23 +136,30 @@ def labels(everything: Sequence[Setting], names: Sequence[str]) -> dict[str, str
 
 
 def base_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What untouched models are called: ``base`` and, of several, model, bits and prompt.
+    """What untouched models are called: ``base``, and of several what tells them apart.
 
     Args:
         configs: Of a run of each.
     """
     if len(configs) < 2:
         return ["base"] * len(configs)
-    several = len({config["prompt"]["name"] for config in configs}) > 1
-    models = len({config["model"]["name"] for config in configs})
-    told = []
-    for config in configs:
-        words = ["base"]
-        words += ["4-bit"] if config["lora"].get("load_in_4bit") else []
-        words += [config["model"]["name"].rpartition("/")[2]] if models > 1 or not several else []
-        words += [f"prompt={config['prompt']['name']}"] if several else []
-        told.append(" ".join(words))
-    return told
+    told = [
+        {
+            "model": config["model"]["name"].rpartition("/")[2],
+            "prompt": f"prompt={config['prompt']['name']}",
+            "data": config["data"]["name"],
+            "languages": "-".join(
+                config["data"][side][:3] for side in ("source_lang", "target_lang")
+            ),
+        }
+        for config in configs
+    ]
+    differ = [key for key in told[0] if len({each[key] for each in told}) > 1] or ["model"]
+    bits = ["4-bit" if config["lora"].get("load_in_4bit") else "" for config in configs]
+    return [
+        " ".join(filter(None, ["base", bit, *(each[key] for key in differ)]))
+        for bit, each in zip(bits, told, strict=True)
+    ]
 
 
 def _label(setting: Setting, names: Sequence[str]) -> str:

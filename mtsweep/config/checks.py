@@ -63,6 +63,18 @@ def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
     for key, source in _NEEDED:
         if data.source == source and not getattr(data, key):
             yield key, must_be_given(f"data.{key}")
+    yield from _mix_checks(data)
+    if data.synthetic_share is not None and data.synthetic_file is None:
+        yield "synthetic_file", "data.synthetic_share needs it: data.synthetic_file=FOLDER"
+    if data.is_chat and data.source not in {"files", "hub", "combined"}:
+        yield "form", f"{data.source} holds pairs; conversations are read with data=chat"
+    if data.is_chat and data.synthetic_file is not None:
+        yield "synthetic_file", "synthetic pairs go beside pairs, not beside conversations"
+    if data.dev_file and not data.test_file:
+        yield "test_file", "a dev file without a test file: give data.test_file as well"
+
+
+def _mix_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
     for place, part in enumerate(data.mix):
         for key, source in _NEEDED:
             if part.source == source and not getattr(part, key):
@@ -70,16 +82,11 @@ def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:
     shares = [part.share for part in data.mix if part.share is not None]
     if shares and (len(shares) < len(data.mix) or not math.isclose(sum(shares), 1)):
         yield "mix", f"shares are given to every part or to none, and sum to 1, not {sum(shares):g}"
-    if data.synthetic_share is not None and data.synthetic_file is None:
-        yield "synthetic_file", "data.synthetic_share needs it: data.synthetic_file=FOLDER"
-    if data.is_chat and data.source not in {"files", "hub", "combined"}:
-        yield "form", f"{data.source} holds pairs; conversations are read with data=chat"
-    if data.is_chat and data.synthetic_file is not None:
-        yield "synthetic_file", "synthetic pairs go beside pairs, not beside conversations"
     if any(part.form != data.form for part in data.mix if "form" in part.model_fields_set):
         yield "mix", "holds pairs or conversations, not both; give data.form once"
-    if data.dev_file and not data.test_file:
-        yield "test_file", "a dev file without a test file: give data.test_file as well"
+    for one, other in () if data.is_chat or data.source != "combined" else data.language_pairs:
+        if one == other:
+            yield "mix", f"a part translates {one} into itself; set its target_lang"
 
 
 def _prompt_checks(config: RunConfig) -> Iterator[tuple[str, str]]:

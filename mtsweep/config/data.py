@@ -107,6 +107,11 @@ class PartConfig(ReadingConfig):
     """Reader of the source."""
     name: str | None = None
     """Origin of its rows, for scores by origin; null keeps that of the reader."""
+    source_lang: Language | None = None
+    """FLORES-200 code of its source language; null is that of the section. Parts of other
+    languages make a mix of several language pairs, each told apart, tested and scored."""
+    target_lang: Language | None = None
+    """The same of its target language."""
     share: Annotated[float, Field(ge=0, le=1)] | None = None
     """Of the training pairs of the mix; null takes every row, 0 none (the source is tested on).
     Shares sum to 1, and as many rows are taken as the scarcest part allows."""
@@ -171,6 +176,17 @@ class DataConfig(ReadingConfig):
     def is_chat(self) -> bool:
         """Whether rows are conversations."""
         return self.form == "chat"
+
+    @property
+    def language_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Source and target language of what is read, each pair once, in the order of the mix."""
+        if self.source != "combined":
+            return ((self.source_lang, self.target_lang),)
+        told = [
+            (part.source_lang or self.source_lang, part.target_lang or self.target_lang)
+            for part in self.mix
+        ]
+        return tuple(dict.fromkeys(told))
 
     def part(self, part: PartConfig) -> DataConfig:
         """The section that reads one source of the mix."""

@@ -37,10 +37,12 @@ def without_leaks(
         held_out: Dev and test pairs; they are left as they are.
         similarity: From which a text repeats another.
     """
-    index = {
-        "source": _Index([(pair.id, normal(pair.source)) for pair in held_out], similarity),
-        "target": _Index([(pair.id, normal(pair.target)) for pair in held_out], similarity),
-    }
+    sources = [(pair.id, normal(pair.source)) for pair in held_out]
+    targets = [(pair.id, normal(pair.target)) for pair in held_out]
+    if len({pair.languages for pair in held_out}) > 1:
+        # The source of one direction may be the target of another.
+        sources = targets = sources + targets
+    index = {"source": _Index(sources, similarity), "target": _Index(targets, similarity)}
     kept: list[Pair] = []
     leaks: list[Leak] = []
     for pair in train:

@@ -30,7 +30,11 @@ def combined(config: DataConfig, read: Callable[[DataConfig], Parts]) -> Parts:
             found = read(config.part(part))
         except UserError as error:
             raise UserError(f"data.mix[{place}]: {error}") from error
-        parts.append(found.renamed(part.name) if part.name else found)
+        found = found.renamed(part.name) if part.name else found
+        if len(config.language_pairs) > 1:
+            own = config.part(part)
+            found = found.spoken((own.source_lang, own.target_lang))
+        parts.append(found)
     sizes = _sizes([len(part.train) for part in parts], [part.share for part in config.mix])
     train = [pair for part, size in zip(parts, sizes, strict=True) for pair in part.train[:size]]
     beyond = sum(len(part.train) for part in parts) - len(train)

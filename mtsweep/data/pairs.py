@@ -128,6 +128,10 @@ class Corpus:
     malformed: tuple[str, ...] = ()
     """Where the first malformed rows of each file stand, and why they are none."""
 
+    def languages(self, pair: Pair) -> tuple[str, str]:
+        """FLORES-200 codes of a pair's source and target."""
+        return pair.languages or (self.source_lang, self.target_lang)
+
     @property
     def is_chat(self) -> bool:
         """Whether it holds conversations rather than translations."""

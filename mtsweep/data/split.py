@@ -7,7 +7,7 @@ change where it falls, and a smaller ``data.size`` is a prefix of a larger one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -35,11 +35,17 @@ class Parts:
 
     def renamed(self, origin: str) -> Parts:
         """The same with another origin on every pair."""
+        return self._each(lambda pair: replace(pair, origin=origin))
 
-        def part(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-            return tuple(replace(pair, origin=origin) for pair in pairs)
+    def spoken(self, languages: tuple[str, str]) -> Parts:
+        """The same with its language pair on every pair, and in its id."""
+        name = "-".join(code.partition("_")[0] for code in languages)
+        return self._each(lambda pair: replace(pair, id=f"{pair.id}:{name}", languages=languages))
 
-        return replace(self, train=part(self.train), dev=part(self.dev), test=part(self.test))
+    def _each(self, edit: Callable[[Pair], Pair]) -> Parts:
+        parts = (tuple(map(edit, part)) for part in (self.train, self.dev, self.test))
+        train, dev, test = parts
+        return replace(self, train=train, dev=dev, test=test)
 
 
 def split(

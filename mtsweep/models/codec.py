@@ -42,7 +42,10 @@ class Codec:
         languages: tuple[str, str],
         prompt: PromptConfig,
         shots: Shots | None = None,
+        others: dict[tuple[str, str], Codec] | None = None,
     ) -> None:
+        self._others = {} if others is None else others
+        self._others[languages] = self
         self.tokenizer = tokenizer
         self.family: Family = family
         self.languages = languages
@@ -60,6 +63,19 @@ class Codec:
                 "prompt: this model's tokenizer has no chat template; use prompt=translate"
             )
         self._set_languages()
+
+    def of(self, pair: Pair) -> Codec:
+        """The codec of a pair's own languages: this one, or another of its model and prompt."""
+        return self if pair.languages is None else self.between(pair.languages)
+
+    def between(self, languages: tuple[str, str]) -> Codec:
+        """The codec of a language pair, of the same model and prompt."""
+        if languages not in self._others:
+            made = Codec(
+                self.tokenizer, self.family, languages, self.prompt, self.shots, self._others
+            )
+            self._others[languages] = made
+        return self._others[languages]
 
     def _set_languages(self) -> None:
         source, target = (language_code(self.family, code) for code in self.languages)

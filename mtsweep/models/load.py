@@ -46,10 +46,10 @@ class Base:
         self, languages: tuple[str, str], prompt: PromptConfig, shots: Shots | None = None
     ) -> Codec:
         """The codec of a language pair and prompt; one of each, so no text is encoded twice."""
-        key = (languages, prompt, shots and shots.digest)
+        key = (prompt, shots and shots.digest)
         if key not in self.codecs:
             self.codecs[key] = Codec(self.tokenizer, self.family, languages, prompt, shots)
-        return self.codecs[key]
+        return self.codecs[key].between(languages)
 
     def chat_codec(self) -> ChatCodec:
         """The codec of conversations.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from mtsweep import languages
 from mtsweep.compare.gather import gather
 from mtsweep.compose import compose
 from mtsweep.config import RunConfig, validate
@@ -29,22 +31,36 @@ class Chosen:
     """Sources and references of its test set."""
     shots: Shots | None = None
     """What its prompt shows as examples."""
+    strange: bool = False
+    """Whether it was tuned, and not on the language pair that was asked for."""
 
 
-def choose(name: str | None, output: Path) -> Chosen:
-    """A run by what people call it (:func:`find`); ``None`` is the untouched default model."""
+def choose(
+    name: str | None, output: Path, languages: tuple[str | None, str | None] | None = None
+) -> Chosen:
+    """A run by what people call it (:func:`find`); ``None`` is the untouched default model.
+
+    Args:
+        name: Of the run.
+        output: Folder with ``runs/`` and ``sweeps/``.
+        languages: Source and target language asked for, ``None`` where the run's will do; without
+            it the languages of the run's data section are taken, whatever its pairs are.
+
+    Raises:
+        UserError: if there is no such run, or the languages leave several of its pairs.
+    """
     if name is None:
-        return Chosen("untouched", untouched(), None)
+        config, _ = spoken(untouched(), *(languages or (None, None)))
+        return Chosen("untouched", config, None)
     folder, record = find(name, output)
-    config = configuration(folder)
-    rows = folder.predictions("test")
-    return Chosen(
-        folder.id,
-        config,
-        weights(folder, record),
-        tuple((row["source"], row["reference"]) for row in rows if "source" in row),
-        examples(folder, config),
-    )
+    config, strange = configuration(folder), False
+    shots = examples(folder, config)
+    if languages is not None and not config.data.is_chat:
+        config, strange = spoken(config, *languages)
+    rows = [] if strange else _rows(folder, config)
+    known = tuple((row["source"], row["reference"]) for row in rows if "source" in row)
+    trained = weights(folder, record)
+    return Chosen(folder.id, config, trained, known, shots, strange and trained is not None)
 
 
 def find(name: str, output: Path) -> tuple[RunFolder, Record]:
@@ -135,6 +151,47 @@ def examples(folder: RunFolder, config: RunConfig) -> Shots | None:
         return from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: the examples of the run's prompt are gone ({error})") from error
+
+
+def spoken(config: RunConfig, source: str | None, target: str | None) -> tuple[RunConfig, bool]:
+    """A run's configuration for one language pair.
+
+    Args:
+        config: Of the run.
+        source: Language asked for (``eng_Latn``, or ``en``); ``None`` takes the run's.
+        target: Likewise.
+
+    Returns:
+        The configuration, and whether the run knows the pair not from training.
+
+    Raises:
+        UserError: if that is no language, or leaves several pairs.
+    """
+    wanted = [_language(option, text) for option, text in (("--from", source), ("--into", target))]
+    pairs = config.data.language_pairs
+    fit = [pair for pair in pairs if all(w in (None, p) for w, p in zip(wanted, pair, strict=True))]
+    if len(fit) > 1:
+        listed = ", ".join(f"{one} to {other}" for one, other in fit)
+        raise UserError(f"it translates {listed}: choose with --from and --into")
+    own = (config.data.source_lang, config.data.target_lang)
+    pair = fit[0] if fit else tuple(w or p for w, p in zip(wanted, own, strict=True))
+    if pair[0] == pair[1]:
+        raise UserError(f"--from and --into are both {pair[0]}")
+    changed = {"source_lang": pair[0], "target_lang": pair[1]}
+    return config.model_copy(update={"data": config.data.model_copy(update=changed)}), not fit
+
+
+def _language(option: str, text: str | None) -> str | None:
+    try:
+        return None if text is None else languages.code(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from error
+
+
+def _rows(folder: RunFolder, config: RunConfig) -> list[dict[str, Any]]:
+    """The predictions of a run on its main test set, of the configuration's language pair."""
+    pair = [config.data.source_lang, config.data.target_lang]
+    return [row for row in folder.predictions("test") if row.get("languages", pair) == pair]
 
 
 def untouched() -> RunConfig:

@@ -26,7 +26,8 @@ def causal(pairs: Iterable[Pair], codec: Codec, max_length: int | None) -> tuple
     """
     rows = []
     for pair in pairs:
-        prompt, completion = codec.source_ids(pair.source), codec.target_ids(pair.target)
+        own = codec.of(pair)
+        prompt, completion = own.source_ids(pair.source), own.target_ids(pair.target)
         labels = [IGNORED] * len(prompt) + completion
         rows.append({"input_ids": prompt + completion, "labels": labels})
     return _kept(rows, max_length)
@@ -39,9 +40,10 @@ def seq2seq(pairs: Iterable[Pair], codec: Codec, max_length: int | None) -> tupl
         Columns ``input_ids`` (source tokens) and ``labels`` (target tokens), and the number of
         pairs left out because a side is longer than ``max_length``.
     """
+    spoken = ((codec.of(pair), pair) for pair in pairs)
     rows = [
-        {"input_ids": codec.source_ids(pair.source), "labels": codec.target_ids(pair.target)}
-        for pair in pairs
+        {"input_ids": own.source_ids(pair.source), "labels": own.target_ids(pair.target)}
+        for own, pair in spoken
     ]
     return _kept(rows, max_length)
 

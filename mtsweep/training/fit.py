@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,8 +82,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
     """
     train, too_long = _encoded(corpus.train, codec, trainer.max_length)
     dev, _ = _encoded(corpus.dev, codec, trainer.max_length)
-    texts = [pair.source for pair in (*corpus.train, *corpus.dev)]
-    fewer = codec.fewer(texts) if isinstance(codec, Codec) else 0
+    fewer = _fewer((*corpus.train, *corpus.dev), codec)
     if fewer:
         listener.say(f"{fewer} training and dev texts {FEWER}")
     if codec.family != "causal" and trainer.gradient_checkpointing:
@@ -128,6 +128,13 @@ def _ended(hf: Trainer, last: Checkpoint, chooser: Chooser) -> bool:
         hf._load_from_checkpoint(str(last.path))
         chooser.pay(last.step, hf.model)
     return chooser.seen.stopped or last.through
+
+
+def _fewer(pairs: Iterable[Pair], codec: Codec | ChatCodec) -> int:
+    """How many texts have fewer examples before them than the prompt asks for."""
+    if isinstance(codec, ChatCodec):
+        return 0
+    return sum(codec.of(pair).fewer([pair.source]) for pair in pairs)
 
 
 def trainer_class(family: Family) -> type[Any]:
@@ -194,13 +201,16 @@ def _preflight(
     if isinstance(codec, ChatCodec):
         return _preflight_chat(pairs, codec, trainer, collate)
     chosen: list[Pair] = []
+    taken: Counter[Codec] = Counter()
     for pair in pairs:
-        lengths = len(codec.source_ids(pair.source)), len(codec.target_ids(pair.target))
+        own = codec.of(pair)
+        if taken[own] == _CHECKED:
+            continue  # of every language pair so many
+        lengths = len(own.source_ids(pair.source)), len(own.target_ids(pair.target))
         total = sum(lengths) if codec.family == "causal" else max(lengths)
         if trainer.max_length is None or total <= trainer.max_length:
             chosen.append(pair)
-        if len(chosen) == _CHECKED:
-            break
+            taken[own] += 1
     rows = [dict(row) for row in _encoded(chosen, codec, None)[0]]
     return preflight.check(chosen, rows, collate, codec)
 

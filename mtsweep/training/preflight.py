@@ -27,7 +27,7 @@ def check(pairs: list[Pair], rows: list[Any], collate: Callable[[Any], Batch], c
         pairs: The pairs that ``rows`` were made of.
         rows: Tokenised examples, of different lengths so that there is padding.
         collate: The trainer's collator.
-        codec: What prompts are made with at generation.
+        codec: What prompts are made with at generation; of other language pairs, its like.
 
     Returns:
         An account for the log: what the model is given, and what it is trained to say.
@@ -37,29 +37,30 @@ def check(pairs: list[Pair], rows: list[Any], collate: Callable[[Any], Batch], c
             before it is not, token for token, what generation starts from.
     """
     batch = collate(rows)
-    told = ""
+    told: dict[tuple[str, str], str] = {}
     for index, pair in enumerate(pairs):
+        own = codec.of(pair)
         ids = batch["input_ids"][index].tolist()
         mask = batch["attention_mask"][index].tolist()
         given = [token for token, seen in zip(ids, mask, strict=True) if seen]
         labels = batch["labels"][index].tolist()
         trained = [label for label in labels if label != IGNORED]
-        prompt = given[: -len(trained)] if codec.family == "causal" else given
-        _expect(trained == codec.target_ids(pair.target), "trained span", pair, codec, trained)
-        _expect(prompt == codec.source_ids(pair.source), "prompt", pair, codec, prompt)
-        _expect(trained[-1] == codec.end, "end of the trained span", pair, codec, trained)
-        if codec.forced_bos is not None:
-            _expect(trained[0] == codec.forced_bos, "target language", pair, codec, trained)
-        said = codec.decode(trained)
-        _expect(_folded(said) == _folded(pair.target), "decoded target", pair, codec, trained)
-        told = told or (
-            f"preflight, {len(pairs)} examples\n"
-            f"  given   {codec.tokenizer.decode(prompt)!r}\n"
-            f"  trained {codec.tokenizer.decode(trained)!r}\n"
-            f"  ends with {codec.tokenizer.convert_ids_to_tokens(trained[-1])!r}, "
+        prompt = given[: -len(trained)] if own.family == "causal" else given
+        _expect(trained == own.target_ids(pair.target), "trained span", pair, own, trained)
+        _expect(prompt == own.source_ids(pair.source), "prompt", pair, own, prompt)
+        _expect(trained[-1] == own.end, "end of the trained span", pair, own, trained)
+        if own.forced_bos is not None:
+            _expect(trained[0] == own.forced_bos, "target language", pair, own, trained)
+        said = own.decode(trained)
+        _expect(_folded(said) == _folded(pair.target), "decoded target", pair, own, trained)
+        account = (
+            f"  given   {own.tokenizer.decode(prompt)!r}\n"
+            f"  trained {own.tokenizer.decode(trained)!r}\n"
+            f"  ends with {own.tokenizer.convert_ids_to_tokens(trained[-1])!r}, "
             f"{len(labels) - len(trained)} of {len(labels)} positions without loss"
         )
-    return told
+        told.setdefault(own.languages, account)
+    return "\n".join([f"preflight, {len(pairs)} examples", *told.values()])
 
 
 def check_chat(
