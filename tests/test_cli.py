@@ -153,8 +153,24 @@ def test_another_search_uses_the_trained_adapter_again(here, capsys):
     assert all(record["cost"]["adapter_bytes"] > 0 for record in runs)
 
 
-@pytest.mark.parametrize("lora", ["lora", "qlora", "dora", "none"])
-@pytest.mark.parametrize("model", ["tiny_causal", "tiny_seq2seq"])
+@pytest.mark.parametrize(
+    ("model", "lora"),
+    [
+        ("tiny_causal", "lora"),
+        ("tiny_causal", "qlora"),
+        ("tiny_seq2seq", "none"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (
+                ("tiny_causal", "dora"),
+                ("tiny_causal", "none"),
+                ("tiny_seq2seq", "lora"),
+                ("tiny_seq2seq", "qlora"),
+                ("tiny_seq2seq", "dora"),
+            )
+        ),
+    ],
+)
 def test_every_tuning_of_both_kinds_runs(here, capsys, model, lora):
     limit = "decoding.max_new_tokens=12"
     assert cli.run([*TINY, f"model={model}", f"lora={lora}", "lora.r=2", OFF, limit]) == 0
@@ -224,10 +240,10 @@ def test_the_console_script_and_the_module_are_the_same(here):
     ("model", "name"),
     [
         ("llama", "meta-llama/Llama-3.2-1B"),
-        ("qwen", "Qwen/Qwen2-1.5B"),
-        ("llama3b", "unsloth/Llama-3.2-3B-Instruct"),
         ("nllb", "facebook/nllb-200-distilled-600M"),
-        ("marian", "Helsinki-NLP/opus-mt-en-de"),
+        pytest.param("qwen", "Qwen/Qwen2-1.5B", marks=pytest.mark.slow),
+        pytest.param("llama3b", "unsloth/Llama-3.2-3B-Instruct", marks=pytest.mark.slow),
+        pytest.param("marian", "Helsinki-NLP/opus-mt-en-de", marks=pytest.mark.slow),
     ],
 )
 def test_a_hub_model_runs_as_it_is_called(hub, here, capsys, model, name):
@@ -247,7 +263,10 @@ def test_the_command_of_the_readme_composes_two_hub_models(hub, here, capsys):
     assert len([record for record in records(here) if record["kind"] == "base"]) == 2
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_an_interrupted_sweep_says_how_to_go_on(here, number, code):
     command = [
         "-m",
@@ -280,6 +299,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(here, number, code):
     assert sorted(states) == ["finished", "interrupted"]
 
 
+@pytest.mark.slow
 def test_a_base_row_that_was_lost_is_scored_again_and_nothing_else(here, capsys):
     command = ["-m", "lora.r=2,4", *TINY, OFF]
     assert cli.run(command) == 0

@@ -129,6 +129,7 @@ def test_synthetic_arms_come_with_a_file():
     assert {job.config.data.synthetic_share for job in alone} == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_runs_on_stand_ins(here, hub, hub_datasets, name):
     few = ["data.test_size=6", "data.dev_size=4", "data.size=20", "tracking=none"]

@@ -11,6 +11,8 @@ import pytest
 from mtsweep.report import write_report
 from tests.report.sweeps import small, sweep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def opened(browser):
@@ -134,7 +136,6 @@ def test_a_text_has_its_language_and_its_direction(opened, tmp_path, code, way, 
     assert what.get_attribute("lang") == code.replace("_", "-")
 
 
-@pytest.mark.slow
 def test_a_hundred_runs_of_two_thousand_segments_open_soon(opened, tmp_path):
     pick = random.Random(0)
     words = [
