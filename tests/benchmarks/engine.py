@@ -3,9 +3,6 @@
 ``tests/benchmarks/engine.py rivals [STEPS]``: eight LoRA runs of ``tiny_causal`` with scoring, by
 one mtsweep command, by a shell loop of ``trl sft`` and a scoring script, and by one process in
 plain PEFT.
-``tests/benchmarks/engine.py overhead``: what each further run costs, the plan of 1,000 runs, and a
-finished sweep of 1,000 records given again.
-``tests/benchmarks/engine.py single``: one run of the default model beside the bare script.
 
 Figures are CPU seconds, user and system, of every process that was started; one thread each.
 """
