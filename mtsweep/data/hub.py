@@ -93,8 +93,11 @@ def _joined(
     """Pairs of rows with one id, in the order of the source."""
     key, text = str(config.id_column), config.source_column or "text"
     other = config.target_column or config.source_column or "text"
+    row: Mapping[str, Any] = {}
     try:
-        translations = {row[key]: row[other] for row in target}
+        translations = {}
+        for row in target:
+            translations[row[key]] = row[other]
         for row in source:
             if row[key] in translations:
                 said = row[text]
@@ -102,8 +105,8 @@ def _joined(
                 yield Pair(f"{row[key]}", said, translations[row[key]], origin, fold(said))
     except KeyError as error:
         raise UserError(
-            f"{where}: no column {error}; set data.id_column, data.source_column, "
-            "data.target_column"
+            f"{where}: no column {error}; there are: {', '.join(sorted(map(str, row)))}; "
+            "set data.id_column, data.source_column, data.target_column"
         ) from error
 
 
