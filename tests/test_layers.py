@@ -32,6 +32,7 @@ LAYERS = (
     "dialogue",
     "run",
     "serve",
+    "app",
     "synthesis",
     "sweep",
     "behaviour",
