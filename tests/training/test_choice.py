@@ -127,7 +127,9 @@ def test_the_curve_of_the_dev_set_is_among_the_figures(whole):
     assert told == VALUES
 
 
-@pytest.mark.parametrize("stop_at", [3, 4, 5, 9])
+@pytest.mark.parametrize(
+    "stop_at", [3, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 5, 9))]
+)
 def test_an_interrupted_training_chooses_as_one_that_was_not(base, whole, tmp_path, stop_at):
     heard = Steps(stop_at)
     assert train(base, tmp_path, heard, Dev(VALUES, heard))[0] is None
@@ -139,7 +141,9 @@ def test_an_interrupted_training_chooses_as_one_that_was_not(base, whole, tmp_pa
     assert fitted.steps == 9
 
 
-@pytest.mark.parametrize("at", [2, 4, 8, 9])
+@pytest.mark.parametrize(
+    "at", [4, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 8, 9))]
+)
 def test_a_translation_that_was_interrupted_is_made_up_for(base, whole, tmp_path, at):
     heard = Steps(stop_at=at)
     assert train(base, tmp_path, heard, Dev(VALUES, heard, interrupted_at=at))[0] is None
