@@ -41,7 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         desk = Desk(chosen, given.max_characters)
     print(f"{', '.join(desk.runs)} at http://{given.host}:{listening.getsockname()[1]}/")
     print("POST /translate takes JSON, /openapi.json describes it. Ctrl-C ends.", flush=True)
-    server = uvicorn.Server(uvicorn.Config(serving(desk, auth), log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(serving(desk, auth), log_level="warning", timeout_graceful_shutdown=3)
+    )
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:
