@@ -18,6 +18,8 @@ from mtsweep.sweep.slots import Slot
 from mtsweep.sweep.wire import Event, Order, Quit, Take, frames, send
 
 _POLITE_SECONDS = 10.0
+_LAST_WORDS_SECONDS = 5.0
+"""For a worker that ends by itself: on a busy machine an interpreter takes a while to go."""
 
 
 class Process:
@@ -89,7 +91,7 @@ class Process:
 
     def reap(self) -> int:
         """The exit code, once the process is gone; what it started is ended with it."""
-        deadline = time.monotonic() + (_POLITE_SECONDS if self.quitting else 1.0)
+        deadline = time.monotonic() + (_POLITE_SECONDS if self.quitting else _LAST_WORDS_SECONDS)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0.0, deadline - time.monotonic()))
         self.kill()
