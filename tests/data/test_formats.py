@@ -143,7 +143,7 @@ def test_a_few_malformed_rows_are_counted_and_many_are_an_error(here):
         ("p.csv", b'source,target\n"never closed,b\n', "line 2: a quote that is never closed"),
         ("p.json", b'[{"source": "a"', "is no JSON ("),
         ("p.tmx", b"<tmx><body><tu></body></tmx>", "line 1: no TMX ("),
-        ("p.jsonl.gz", gzip.compress(b'{"source": "a"}')[:-4], "is damaged, or cut off ("),
+        ("p.jsonl.gz", gzip.compress(b'{"source": "a"}', mtime=0)[:-4], "is damaged, or cut off ("),
         ("p.jsonl.zst", b"no zstandard at all", "is damaged, or cut off ("),
         ("p.csv", b"", "holds no pairs; expected CSV with text"),
         (
