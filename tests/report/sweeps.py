@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def sweep(
     """Write a sweep; each run is a rank and its outputs, and the first is the base row."""
     rows = []
     base: dict[str, Score] = {}
+    counted: dict[tuple[str, ...], Path] = {}
     for number, (label, outputs) in enumerate(runs):
         kind = "run" if number else "base"
         folder = RunFolder(root / "runs" / f"{number:012x}")
@@ -48,7 +50,10 @@ def sweep(
                 for index, (s, r, h) in enumerate(zip(sources, references, outputs, strict=True))
             ],
         )
+        if earlier := counted.get(tuple(outputs)):  # the same outputs are counted once
+            shutil.copytree(earlier / "segments", folder.path / "segments")
         scores = _scores(folder.path, target_lang)
+        counted[tuple(outputs)] = folder.path
         base = base or scores
         made = _record(folder.path.name, kind, label, scores, base, target_lang)
         folder.finish(made)
