@@ -296,10 +296,22 @@ def _spent(
         costs = [float(getattr(record.cost, name)) for _, record in each.members]
         points.append((each.key, sum(costs) / len(costs), values[each.key]))
 
-    def beaten(cost: float, value: float) -> bool:
-        return any(
-            other <= cost and sign * score >= sign * value and (other, score) != (cost, value)
-            for _, other, score in points
-        )
+    best = front([(cost, sign * value) for _, cost, value in points])
+    return tuple(
+        Spent(key, cost, value, own) for (key, cost, value), own in zip(points, best, strict=True)
+    )
 
-    return tuple(Spent(key, cost, value, not beaten(cost, value)) for key, cost, value in points)
+
+def front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Whether no other point is at least as good for no more (Pareto), point by point.
+
+    Args:
+        points: Cost and value; the higher value is better.
+    """
+    return [
+        not any(
+            other <= cost and score >= value and (other, score) != (cost, value)
+            for other, score in points
+        )
+        for cost, value in points
+    ]

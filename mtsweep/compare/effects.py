@@ -20,7 +20,7 @@ def effects(ablation: Ablation) -> Iterator[str]:
         for line in lines[:_LINES]:
             yield _amount(curve, line, ablation.metric, several=len(curve.lines) > 1)
         if len(lines) > _LINES:
-            yield f"{_short(curve.axis)}: {len(lines) - _LINES} more such lines (--format json)."
+            yield f"{short(curve.axis)}: {len(lines) - _LINES} more such lines (--format json)."
     if ablation.shares:
         yield _matters(ablation.shares)
 
@@ -54,14 +54,14 @@ def _matters(shares: tuple[Share, ...]) -> str:
     for each, p in zip(shares, corrected, strict=True):
         more = "" if p < _CLAIMED else f", no more than chance could give ({each.noise:.0%})"
         parts.append(
-            f"{_short(each.axis)} {each.share:.0%} ({each.low:.0%} to {each.high:.0%}{more})"
+            f"{short(each.axis)} {each.share:.0%} ({each.low:.0%} to {each.high:.0%}{more})"
         )
     return f"Of the variance between runs goes with each setting: {'; '.join(parts)}."
 
 
 def told(held: Mapping[str, Value]) -> str:
     """The other axes of a line, as overrides."""
-    return " ".join(f"{_short(axis)}={number(value)}" for axis, value in held.items())
+    return " ".join(f"{short(axis)}={number(value)}" for axis, value in held.items())
 
 
 def number(value: Value) -> str:
@@ -69,5 +69,6 @@ def number(value: Value) -> str:
     return value.rpartition("/")[2] if isinstance(value, str) else f"{value:g}"
 
 
-def _short(axis: str) -> str:
+def short(axis: str) -> str:
+    """An axis as people call it: a group by its own name."""
     return axis.removesuffix(".name")

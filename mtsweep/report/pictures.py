@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mtsweep.compare.ablation import front
 from mtsweep.report.charts import Chart, Picture, Series, thinned
 from mtsweep.report.entries import Entry, Sweep, curve
 from mtsweep.scores import LABELS
@@ -63,24 +64,16 @@ def _pareto(  # noqa: PLR0913, PLR0917
     if len(points) < 2:
         return None
     better = 1 if points[0][1].direction == "higher" else -1
-    front = [
-        point
-        for point in points
-        if not any(
-            other[0] <= point[0]
-            and better * other[1].value >= better * point[1].value
-            and (other[0], other[1].value) != (point[0], point[1].value)
-            for other in points
-        )
-    ]
-    front.sort(key=lambda point: point[0])
+    best = front([(cost, better * score.value) for cost, score, _ in points])
+    ahead = [point for point, own in zip(points, best, strict=True) if own]
+    ahead.sort(key=lambda point: point[0])
     return Chart(
         f"cost-{name}",
         title,
         *axes,
         (
-            Series("no run is better in both", [x for x, _, _ in front],
-                   [score.value for _, score, _ in front], style="dash"),
+            Series("no run is better in both", [x for x, _, _ in ahead],
+                   [score.value for _, score, _ in ahead], style="dash"),
             Series("", [x for x, _, _ in points], [score.value for _, score, _ in points],
                    [score.low for _, score, _ in points], [score.high for _, score, _ in points],
                    [text for _, _, text in points], 0, "points"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mtsweep.compare import Ablation, Comparison, Curve, Grid, Line, Share
-from mtsweep.compare.effects import number, told
+from mtsweep.compare.effects import number, short, told
 from mtsweep.report.charts import Chart, Heat, Picture, Series
 from mtsweep.scores import LABELS, rounded
 
@@ -30,7 +30,7 @@ def settings(comparison: Comparison, metric: str) -> Iterator[Picture]:
 
 
 def _curve(curve: Curve, ablation: Ablation, mark: str, where: str) -> Chart:
-    label, name = LABELS[ablation.metric], _short(curve.axis)
+    label, name = LABELS[ablation.metric], short(curve.axis)
     drawn = [
         series
         for place, line in enumerate(curve.lines[:_LINES])
@@ -61,7 +61,7 @@ def _line(line: Line, place: int, *, numeric: bool) -> Iterator[Series]:
 
 
 def _grid(grid: Grid, ablation: Ablation, mark: str, where: str) -> Heat:
-    across, down = _short(grid.across), _short(grid.down)
+    across, down = short(grid.across), short(grid.down)
     texts = [
         ["" if cell is None else rounded(ablation.metric, cell) for cell in line]
         for line in grid.cells
@@ -77,7 +77,7 @@ def _grid(grid: Grid, ablation: Ablation, mark: str, where: str) -> Heat:
 
 def _shares(ablation: Ablation, mark: str, where: str) -> Chart:
     def series(name: str, place: int | None, shares: tuple[Share, ...]) -> Series:
-        names = [_short(each.axis) for each in shares]
+        names = [short(each.axis) for each in shares]
         if place is None:
             return Series(name, names, [each.noise for each in shares])
         return Series(
@@ -91,7 +91,3 @@ def _shares(ablation: Ablation, mark: str, where: str) -> Chart:
         (series("of the runs", 0, ablation.shares), series("by chance", None, ablation.shares)),
         bars=True, note="Main effects; by chance: what resampled segments and seeds alone give.",
     )  # fmt: skip
-
-
-def _short(axis: str) -> str:
-    return axis.removesuffix(".name")
