@@ -22,6 +22,10 @@ class UserError(MtsweepError):
     exit_code = 2
 
 
+class TooFewPairsError(UserError):
+    """Fewer pairs are there than ``data.size`` asks for; ``sweep.beyond_data`` may leave it out."""
+
+
 class RunFailedError(MtsweepError):
     """A run cannot go on (loss not finite, out of memory, …); the other runs do."""
 

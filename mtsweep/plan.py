@@ -21,7 +21,7 @@ from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, al
 from mtsweep.data.devset import without_test
 from mtsweep.data.pairs import Corpus
 from mtsweep.data.shots import Shots, shots
-from mtsweep.errors import ConfigError, Problem, UserError
+from mtsweep.errors import ConfigError, Problem, TooFewPairsError, UserError
 from mtsweep.estimate import Estimate, corrected, estimate, kind
 from mtsweep.models import families
 from mtsweep.models.locate import Located, has_chat_template, locate
@@ -111,6 +111,8 @@ class Plan:
     """What is to be done now: unfinished runs, grouped by base model."""
     duplicates: int
     """Jobs that were another job under a different name."""
+    left_out: tuple[str, ...]
+    """Why jobs that ask for more pairs than there are have no run (``sweep.beyond_data=skip``)."""
     name: str
     """Sweep folder under ``sweeps/``, and W&B group."""
     output: Path
@@ -129,13 +131,18 @@ def make(jobs: Sequence[Job]) -> Plan:
     """
     runs: dict[str, Run] = {}
     problems: list[Problem] = []
+    left_out: list[str] = []
     for job in jobs:
         try:
             run = identify(job)
         except UserError as error:
             problems.append(_as_problem(error))
+            if isinstance(error, TooFewPairsError) and job.config.sweep.beyond_data == "skip":
+                left_out.append(_text(problems.pop()))
         else:
             runs.setdefault(run.id, run)
+    if not runs:
+        problems += [_as_problem(UserError(each)) for each in left_out]
     if problems:
         raise ConfigError(problems) if len(set(problems)) > 1 else UserError(_text(problems[0]))
     config = jobs[0].config
@@ -143,7 +150,8 @@ def make(jobs: Sequence[Job]) -> Plan:
     return Plan(
         runs=distinct,
         groups=tuple(_groups(_chosen(distinct, config.sweep))),
-        duplicates=len(jobs) - len(distinct),
+        duplicates=len(jobs) - len(left_out) - len(distinct),
+        left_out=tuple(dict.fromkeys(left_out)),
         name=config.sweep.name or _sweep_name(distinct),
         output=Path(config.output_dir),
     )

@@ -60,6 +60,7 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
         ("device", f"{device.describe()}, {_precision(plan)}"),
         ("tracking", ", ".join(names[mode] for mode in sorted(modes))),
         ("output", str(Path(config.output_dir).absolute())),
+        *_each("left out", list(plan.left_out)),
         *_each("test set", _foreseen(plan)),
         *_each("note", memory.notes(plan)),
         *_each("advice", advised(plan)),
@@ -333,7 +334,7 @@ def planned(out: Console, plan: Plan) -> None:
         out.print(Text(line))
     free = f"{there.free / 2**30:.1f} GiB of memory free" if there.free else "memory unknown"
     out.print(Text(f"estimates, corrected by finished runs of a model; {free}", style="dim"))
-    for _, line in _each("", memory.notes(plan)):
+    for _, line in _each("", [*plan.left_out, *memory.notes(plan)]):
         out.print(Text(line))
 
 

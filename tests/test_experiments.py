@@ -13,7 +13,7 @@ from tests.overrides import CONF, composed
 
 FILES = sorted((CONF / "experiment").glob("*.yaml"))
 RUNS = {
-    "data_size": 4, "domains": 3, "forgetting": 6, "replay": 4, "lora_rank": 4, "prompting": 4,
+    "data_size": 7, "domains": 3, "forgetting": 6, "replay": 4, "lora_rank": 4, "prompting": 4,
     "multilingual": 4, "tuning_method": 3,
 }  # fmt: skip
 STUDIES = {

@@ -352,3 +352,18 @@ def test_a_language_that_the_model_does_not_know_is_told(tmp_path, model_type, t
     languages = {"data.source_lang": "eng_Latn", "data.target_lang": "ace_Latn"}
     with pytest.raises(UserError, match=r"data\.target_lang: .* does not know ace_Latn"):
         plans.make([job({**model, **files, **languages})])
+
+
+def test_sizes_beyond_the_data_are_refused_or_left_out(tmp_path):
+    sizes = [{"data.size": size} for size in (20, 40, 9000)]
+    shared = {"output_dir": str(tmp_path), "sweep.beyond_data": "skip"}
+    with pytest.raises(UserError, match=r"data\.size: 9000 pairs asked for"):
+        make(*sizes, output_dir=str(tmp_path))
+    plan = make(*sizes, **shared)
+    assert [run.config.data.size for run in plan.runs] == [20, 40]
+    assert plan.duplicates == 0
+    there = plan.runs[0].corpus.available
+    (told,) = plan.left_out
+    assert told.startswith(f"data.size: 9000 pairs asked for, {there} there")
+    with pytest.raises(UserError, match=r"data\.size: 9000 pairs asked for"):
+        make(sizes[2], **shared)

@@ -27,6 +27,9 @@ class SweepConfig(Section):
     oversize: Literal["refuse", "skip", "run"] = "refuse"
     """What becomes of runs whose weights, gradients and optimiser alone are larger than the memory:
     ``refuse`` starts nothing, ``skip`` does the others, ``run`` tries."""
+    beyond_data: Literal["refuse", "skip"] = "refuse"
+    """What becomes of runs whose ``data.size`` is more than there is: ``refuse`` starts nothing,
+    ``skip`` does the others."""
     limit: PositiveInt | None = None
     """Unfinished runs to do now, at most; null does all."""
     only: tuple[Text, ...] | None = None

@@ -22,7 +22,7 @@ from mtsweep.data.leaks import without_leaks
 from mtsweep.data.pairs import Corpus, Pair, Pool
 from mtsweep.data.phrases import read_phrasebook
 from mtsweep.data.split import Parts, split
-from mtsweep.errors import UserError
+from mtsweep.errors import TooFewPairsError, UserError
 
 READERS: dict[str, Callable[[DataConfig], Pool]] = {
     "phrasebook": read_phrasebook,
@@ -82,7 +82,7 @@ def load(config: DataConfig) -> Corpus:
 def _prefix(parts: Parts, size: int | None) -> tuple[Pair, ...]:
     wanted = size or len(parts.train)
     if wanted > len(parts.train):
-        raise UserError(
+        raise TooFewPairsError(
             f"data.size: {wanted} pairs asked for, {len(parts.train)} there "
             f"(after {len(parts.test)} test and {len(parts.dev)} dev pairs)"
         )
