@@ -32,6 +32,7 @@ LAYERS = (
     "dialogue",
     "run",
     "serve",
+    "export",
     "app",
     "synthesis",
     "sweep",

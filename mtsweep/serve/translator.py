@@ -210,6 +210,8 @@ def _longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep libraries' remarks and progress bars off the terminal."""
+    import warnings
+
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
@@ -218,7 +220,9 @@ def quiet() -> Iterator[None]:
     try:
         for logger in loud:
             logger.setLevel(logging.ERROR)
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of libraries about one another
+            yield
     finally:
         for logger, level in zip(loud, levels, strict=True):
             logger.setLevel(level)

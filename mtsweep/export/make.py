@@ -1,0 +1,197 @@
+"""A run made into a folder that others can use, and the proof that it says what was scored."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mtsweep import __version__
+from mtsweep.config import tuning
+from mtsweep.errors import UserError
+from mtsweep.export.check import Check, check
+from mtsweep.export.source import Source
+from mtsweep.record import write
+
+Form = Literal["peft", "merged"]
+FORMS: tuple[Form, ...] = get_args(Form)
+ACCOUNT = "export.json"
+"""What an artefact is, and what came of the check; written last."""
+_LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "ctranslate2", "gguf", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A folder with a model in it."""
+
+    source: Source
+    folder: Path
+    form: Form
+    quantise: str | None
+    notes: tuple[str, ...]
+    """What whoever uses it should know."""
+
+    @property
+    def files(self) -> dict[str, int]:
+        """Its files to their bytes."""
+        return {
+            str(path.relative_to(self.folder)): path.stat().st_size
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+def natural(source: Source) -> Form:
+    """The form that a run is stored in itself."""
+    return "merged" if source.whole else "peft"
+
+
+def make(
+    source: Source,
+    folder: Path,
+    form: Form,
+    quantise: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Artefact:
+    """Write a run's model into a folder; nothing is checked (:func:`again`).
+
+    Args:
+        source: The finished run.
+        folder: Empty; it is written in place, so give one that may be lost (:func:`drafted`).
+        form: What is written.
+        quantise: ``int8``, of forms that have it.
+        say: Is told what takes long, and what to know.
+
+    Raises:
+        UserError: if the run has no such form, or a library for it is missing.
+    """
+    from mtsweep.export import weights
+
+    refuse(source, form, quantise)
+    notes: list[str] = []
+
+    def tell(text: str) -> None:
+        notes.append(text)
+        say(text)
+
+    if form == "peft":
+        weights.adapter(source, folder, tell)
+    else:
+        weights.merged(source, folder, tell)
+    return Artefact(source, folder, form, quantise, tuple(notes))
+
+
+def refuse(source: Source, form: Form, quantise: str | None) -> None:
+    """Say what cannot be made, before a model is loaded.
+
+    Raises:
+        UserError: with the remedy.
+    """
+    if quantise and form in ("peft", "merged"):
+        raise UserError(
+            f"--quantise {quantise}: safetensors keep the precision of the run; "
+            "take it with --format ctranslate2 or gguf"
+        )
+    if form == "peft" and source.whole:
+        what = "trained nothing" if source.trained is None else "trained every weight"
+        raise UserError(f"{source.id}: the run {what}: there is no adapter; take --format merged")
+
+
+def again(artefact: Artefact, advance: Callable[[int], None] = lambda _: None) -> Check:
+    """Load an artefact from its folder as anybody would, and translate the test set with it."""
+    from mtsweep import device
+    from mtsweep.evaluation.generate import generate
+    from mtsweep.export import reload, said
+
+    source, folder = artefact.source, artefact.folder
+    if artefact.form == "peft":
+        base, speak = reload.adapter(source, folder), generate
+    else:
+        base, speak = reload.whole(source, folder), generate
+    rows = said.again(source, base, speak, advance)
+    del base
+    device.free_memory()
+    return check(source, rows)
+
+
+def account(artefact: Artefact, checked: Check | None, *, accepted: bool = False) -> None:
+    """Write ``export.json``: what the artefact is, how it is used, and what the check came to."""
+    source = artefact.source
+    config = source.config
+    told: dict[str, Any] = {
+        "format": artefact.form,
+        "quantise": artefact.quantise,
+        "run": source.id,
+        "train_id": source.record.train_id,
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "base": {"name": source.base_name, "revision": source.located.revision},
+        "tuning": "untouched" if source.trained is None else tuning(config.lora.model_dump()),
+        "interpolate": config.evaluation.interpolate,
+        "scored_in": source.record.environment.get("precision"),
+        "versions": {"mtsweep": __version__, **_versions()},
+        "notes": list(artefact.notes),
+        "use": {
+            "family": source.family,
+            "languages": [list(pair) for pair in source.pairs],
+            "prompt": config.prompt.model_dump(mode="json"),
+            "decoding": source.decoding.model_dump(mode="json"),
+        },
+        "check": None
+        if checked is None
+        else {**checked.as_json(), "loss_accepted": accepted and bool(checked.lost)},
+    }
+    write(artefact.folder / ACCOUNT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def drafted(target: Path) -> Iterator[Path]:
+    """A folder beside a target, which becomes the target in one step if all goes well.
+
+    Raises:
+        UserError: if the target holds something already, or its place cannot be written to.
+    """
+    target = target.absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"--to {target}: is there already; choose a new folder, or an empty one")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.draft-"))
+    except OSError as error:
+        raise UserError(f"--to {target}: cannot be written ({error.strerror})") from error
+    try:
+        yield draft
+        _settle(draft)
+        draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """Bring a folder's files to the disk, with the permissions of any new file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            continue
+        path.chmod(0o666 & ~mask)
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
