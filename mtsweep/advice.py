@@ -23,10 +23,6 @@ _SAMPLE = 500
 class Encoder(Protocol):
     """Texts to the token ids that a model sees."""
 
-    def source_ids(self, text: str) -> list[int]:
-        """Of what the model is given, special tokens included."""
-        ...
-
     def target_ids(self, text: str) -> list[int]:
         """Of what the model shall say, end token included."""
         ...
@@ -94,30 +90,21 @@ def _without_effect(config: RunConfig, pairs: int) -> Iterator[str]:
         )
 
 
-def by_tokens(
-    pairs: Sequence[Pair], encoder: Encoder, trainer: TrainerConfig, *, joined: bool
-) -> list[str]:
+def by_tokens(lengths: Sequence[int], trainer: TrainerConfig) -> list[str]:
     """Advice that the tokenizer gives.
 
     Args:
-        pairs: That are trained on.
-        encoder: Of the model and language pair.
+        lengths: Of every training pair, what ``max_length`` bounds.
         trainer: Its ``max_length`` is used.
-        joined: Whether source and target are one sequence (decoder-only).
     """
-    limit, told = trainer.max_length, []
-    if limit is not None:
-        lengths = [
-            (len(encoder.source_ids(pair.source)), len(encoder.target_ids(pair.target)))
-            for pair in pairs
-        ]
-        over = sum((sum(each) if joined else max(each)) > limit for each in lengths)
-        if over:
-            told.append(
-                f"trainer.max_length: {over} of {len(pairs)} training pairs "
-                f"({over / len(pairs):.1%}) are longer than {limit} tokens and are left out"
-            )
-    return told
+    limit = trainer.max_length
+    over = sum(length > limit for length in lengths) if limit is not None else 0
+    if not over:
+        return []
+    return [
+        f"trainer.max_length: {over} of {len(lengths)} training pairs "
+        f"({over / len(lengths):.1%}) are longer than {limit} tokens and are left out"
+    ]
 
 
 def spelling(pairs: Sequence[Pair], encoder: Encoder, target_lang: str) -> list[str]:

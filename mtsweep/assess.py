@@ -21,6 +21,7 @@ from mtsweep.evaluation.segments import Counted, count
 from mtsweep.models.adapters import merged
 from mtsweep.models.codec import FEWER
 from mtsweep.models.load import Base
+from mtsweep.models.tokens import learn_prompts
 from mtsweep.plan import Run
 from mtsweep.record import EXAMPLES, Degeneration, RunFolder, write
 from mtsweep.scores import Score
@@ -123,6 +124,7 @@ class _Translator:
         self, languages: tuple[str, str], sources: Sequence[str], probe: Sequence[Pair]
     ) -> list[Hypothesis]:
         codec = self.base.codec(languages, self.run.config.prompt, self.run.shots)
+        learn_prompts(sources, codec)
         self.fewer += codec.fewer(sources)
         limit = max_new_tokens(self.decoding, probe, codec)
 

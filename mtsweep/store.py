@@ -9,6 +9,7 @@ exceed :data:`ROOM`, those not used for longest go; the whole folder may be remo
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import logging
 import os
@@ -41,6 +42,11 @@ def folder() -> Path:
     return cache_dir() / "prepared"
 
 
+def in_use() -> bool:
+    """Whether anything is read from it, or written to it."""
+    return os.environ.get("MTSWEEP_PREPARED", "").lower() not in {"off", "0", "none"}
+
+
 def kept(
     kind: str,
     key: str,
@@ -57,7 +63,7 @@ def kept(
         pack: Value to bytes.
         unpack: And back.
     """
-    if os.environ.get("MTSWEEP_PREPARED", "").lower() in {"off", "0", "none"}:
+    if not in_use():
         return make()
     path = folder() / f"{kind}-{key}"
     found = _read(path, unpack)
@@ -87,7 +93,20 @@ def _read(path: Path, unpack: Callable[[bytes], Value]) -> Value | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
-    return unpack(bytes(body))
+    with _no_garbage_collection():
+        return unpack(bytes(body))
+
+
+@contextlib.contextmanager
+def _no_garbage_collection():  # noqa: ANN202 - an iterator for contextlib
+    """Unpacking makes many objects and no garbage; looking for it takes longer than making them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _digest(body: bytes | memoryview) -> bytes:

@@ -23,6 +23,7 @@ from mtsweep.plan import Run
 from mtsweep.record import RunFolder, Training
 from mtsweep.tracking import Tracker
 from mtsweep.training import DevSet, checkpoints, fit
+from mtsweep.training.examples import measured
 from mtsweep.watch import Watcher
 
 
@@ -164,9 +165,8 @@ def _advice(run: Run, codec: Codec | ChatCodec) -> list[str]:
     if isinstance(codec, ChatCodec):
         return []
     pairs = run.corpus.train
-    joined = codec.family == "causal"
     return [
-        *advice.by_tokens(pairs, codec, run.config.trainer, joined=joined),
+        *advice.by_tokens(measured(pairs, codec).tolist(), run.config.trainer),
         *advice.spelling(pairs, codec, run.corpus.target_lang),
     ]
 

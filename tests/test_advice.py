@@ -105,22 +105,31 @@ class Spelled:
     def __init__(self, each: float) -> None:
         self.each = each
 
-    def source_ids(self, text: str) -> list[int]:
-        return [0] * (3 + len(text))
-
     def target_ids(self, text: str) -> list[int]:
         return [0] * (int(self.each * len(text.replace(" ", ""))) + 1)
 
 
 def test_a_length_that_leaves_pairs_out_is_told_with_their_share():
     trainer = TrainerConfig(learning_rate=1e-3, max_length=13)
-    pairs = (*PAIRS[:9], Pair("long", "a" * 9, "b" * 9, "", ""))
-    [said] = advice.by_tokens(pairs, Spelled(1), trainer, joined=True)
+    [said] = advice.by_tokens([13] * 9 + [14], trainer)
     assert said == (
         "trainer.max_length: 1 of 10 training pairs (10.0%) are longer than 13 tokens and are "
         "left out"
     )
-    assert advice.by_tokens(pairs, Spelled(1), trainer, joined=False) == []
+    assert advice.by_tokens([13] * 10, trainer) == []
+
+
+def test_what_a_length_bounds_is_both_sides_of_a_decoder_and_the_longer_one_else():
+    from mtsweep.training import examples
+
+    bounded = {}
+    for name in ("tiny_causal", "tiny_seq2seq"):
+        codec = small_base(name).codec(("eng_Latn", "spa_Latn"), PROMPT)
+        both = [(len(codec.source_ids(pair.source)), len(codec.target_ids(pair.target)))
+                for pair in PAIRS]  # fmt: skip
+        bounded[name] = examples.measured(PAIRS, codec).tolist()
+        assert bounded[name] == [sum(each) if name == "tiny_causal" else max(each) for each in both]
+    assert bounded["tiny_causal"] != bounded["tiny_seq2seq"]
 
 
 def test_a_language_in_bytes_is_told_with_tokens_a_word():

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtsweep import device, interruption
-from mtsweep.data.pairs import Conversation, Pair
+from mtsweep.data.pairs import Pair
 from mtsweep.errors import RunFailedError, UserError
 from mtsweep.evaluation import significance
+from mtsweep.models import tokens
 from mtsweep.models.chat import ChatCodec, Spoken
 from mtsweep.record import write
 from mtsweep.scores import CHAT, Score, direction
@@ -64,12 +65,8 @@ def read(
         RunFailedError: if a loss is not finite.
     """
     context = getattr(model.config, "max_position_embeddings", None)
-    rows = [
-        (place, _within(spoken, context))
-        for place, each in enumerate(conversations)
-        if isinstance(each, Conversation)
-        for spoken in codec.spoken(each.messages)
-    ]
+    spoken = tokens.talks(conversations, codec).spoken()
+    rows = [(place, _within(each, context)) for place, each in spoken]
     left = sorted(rows, key=lambda row: len(row[1].ids), reverse=True)
     sums = [[0.0, 0, 0] for _ in conversations]
     room = TOKENS_AT_ONCE

@@ -65,6 +65,8 @@ class ChatCodec:
                 f"model.name: the tokenizer of {tokenizer.name_or_path} has no chat template, "
                 "which conversations need; use a model made for chat, such as model=llama3b"
             )
+        self.sets: dict[str, Any] = {}
+        """Ids of whole sets of conversations (``models/tokens.py``)."""
         self._prompts: dict[tuple[Message, ...], list[int]] = {}
         self._takes_context = self._renders(Message("system", "a"), Message("user", "b"))
         self.end, self._closes = self._end_of_an_answer()
@@ -75,6 +77,10 @@ class ChatCodec:
         vocabulary = sorted(self.tokenizer.get_vocab().items())
         content = f"{vocabulary}\0{self.tokenizer.chat_template}"
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    def ready_tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer, which nothing has to be set on."""
+        return self.tokenizer
 
     def source_ids(self, messages: Sequence[Message]) -> list[int]:
         """What generation starts from: the turns so far, and the opening of an answer."""

@@ -6,7 +6,7 @@ tokens written out in a text (``<|im_end|>``) stay text: they are split like any
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ class Codec:
         """Text to the examples that stand before it, of those encoded so far."""
         self.forced_bos: int | None = None
         """Token that the decoder must begin with: the target language of a many-to-many model."""
+        self.sets: dict[str, Any] = {}
+        """Ids of whole sets of texts (``models/tokens.py``)."""
         self._prefix = ""
         self._sources: dict[str, list[int]] = {}
         self._targets: dict[str, list[int]] = {}
@@ -113,6 +115,23 @@ class Codec:
             self._sources[text] = self._encode_source(text)
         return self._sources[text]
 
+    def knows(self, text: str) -> bool:
+        """Whether the ids of a source text were made already."""
+        return text in self._sources
+
+    def learn(self, texts: Iterable[str], ids: Iterable[list[int]], shown: Iterable[int]) -> None:
+        """Take over what another process was given for source texts.
+
+        Args:
+            texts: The texts.
+            ids: What :meth:`source_ids` returns for each.
+            shown: Examples that stand before each.
+        """
+        for text, made, count in zip(texts, ids, shown, strict=True):
+            self._sources[text] = made
+            if self.shots is not None:
+                self.shown[text] = count
+
     def target_ids(self, text: str) -> list[int]:
         """What the model shall produce for a target text, end token included."""
         if text not in self._targets:
@@ -123,7 +142,7 @@ class Codec:
         if self.family != "causal":
             # Tokenizers of these families add language codes and the end token themselves.
             said = self._prefix + self._harmless(text)
-            return list(self._spoken()(said, split_special_tokens=True)["input_ids"])
+            return list(self.ready_tokenizer()(said, split_special_tokens=True)["input_ids"])
         if self.shots is None:
             return self._request(text, ())
         examples = self.shots.of(text, self.languages)
@@ -179,13 +198,15 @@ class Codec:
     def _encode_target(self, text: str) -> list[int]:
         if self.family != "causal":
             said = self._harmless(text)
-            return list(self._spoken()(text_target=said, split_special_tokens=True)["input_ids"])
+            return list(
+                self.ready_tokenizer()(text_target=said, split_special_tokens=True)["input_ids"]
+            )
         # After a plain request the answer follows a space; a chat template ends with its own.
         spaced = text if self.prompt.chat else f" {text}"
         encoded = self.tokenizer(spaced, add_special_tokens=False, split_special_tokens=True)
         return [*encoded["input_ids"], self.end]
 
-    def _spoken(self) -> Any:  # noqa: ANN401 - languages are attributes of some tokenizers only
+    def ready_tokenizer(self) -> Any:  # noqa: ANN401 - languages are attributes of some tokenizers only
         """The tokenizer, set to this codec's languages; codecs of other pairs share it."""
         tokenizer: Any = self.tokenizer
         if self.family in _MANY_TO_MANY:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import TrainerConfig
 from mtsweep.data.pairs import Conversation, Corpus, Pair
+from mtsweep.models import tokens
 from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import FEWER, Codec
 from mtsweep.models.families import Family
@@ -21,10 +24,10 @@ from mtsweep.training.callbacks import Listener, Report
 from mtsweep.training.checkpoints import Checkpoint, Keeper
 from mtsweep.training.choice import Chooser, DevSet
 from mtsweep.training.compact import compact_head
+from mtsweep.training.examples import Examples
 from mtsweep.training.order import steady, token_mean
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import Trainer, TrainerCallback
 
 log = logging.getLogger(__name__)
@@ -80,20 +83,20 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
         RunFailedError: if the preflight finds a fault, or the loss is not finite.
         Interrupted: behind a checkpoint, if somebody asked to stop.
     """
-    train, too_long = _encoded(corpus.train, codec, trainer.max_length)
-    dev, _ = _encoded(corpus.dev, codec, trainer.max_length)
-    fewer = _fewer((*corpus.train, *corpus.dev), codec)
+    made = _encoded(corpus.train, codec, trainer.max_length)
+    train, dev = made.rows, _encoded(corpus.dev, codec, trainer.max_length).rows
+    fewer = sum(_fewer(pairs, codec) for pairs in (corpus.train, corpus.dev))
     if fewer:
         listener.say(f"{fewer} training and dev texts {FEWER}")
     if codec.family != "causal" and trainer.gradient_checkpointing:
         model.enable_input_require_grads()
     hf = _trainer(model, codec, trainer, seed, folder, (train, dev))
-    log.info("%s", _preflight(corpus.train, codec, trainer, hf.data_collator))
+    log.info("%s", _preflight(corpus.train, codec, made, hf.data_collator))
     start, broken = checkpoints.latest(folder)
     for told in broken:
         listener.say(told)
     earlier = start.seconds if start else 0.0
-    length = sum(map(len, train["input_ids"])) / len(train)
+    length = sum(examples.lengths(train)) / len(train)
     chooser = Chooser(trainer, dev_set, folder, listener)
     chooser.resume(start.path if start else None)
     keeper = Keeper(folder, CHECKPOINT_SECONDS, earlier)
@@ -116,7 +119,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
     seconds = earlier + time.monotonic() - began
     taken = steps - (start.step if start else 0)
     pace = report.stepping / taken if taken else None
-    return Fitted(seconds, steps, too_long, trainable, fewer, pace, chosen)
+    return Fitted(seconds, steps, made.too_long, trainable, fewer, pace, chosen)
 
 
 def _ended(hf: Trainer, last: Checkpoint, chooser: Chooser) -> bool:
@@ -130,11 +133,11 @@ def _ended(hf: Trainer, last: Checkpoint, chooser: Chooser) -> bool:
     return chooser.seen.stopped or last.through
 
 
-def _fewer(pairs: Iterable[Pair], codec: Codec | ChatCodec) -> int:
+def _fewer(pairs: Sequence[Pair], codec: Codec | ChatCodec) -> int:
     """How many texts have fewer examples before them than the prompt asks for."""
-    if isinstance(codec, ChatCodec):
+    if isinstance(codec, ChatCodec) or codec.shots is None:
         return 0
-    return sum(codec.of(pair).fewer([pair.source]) for pair in pairs)
+    return int((tokens.sides(pairs, codec).shown < codec.shots.count).sum())
 
 
 def trainer_class(family: Family) -> type[Any]:
@@ -148,10 +151,8 @@ def trainer_class(family: Family) -> type[Any]:
     return Seq2SeqTrainer
 
 
-def _encoded(
-    pairs: Iterable[Pair], codec: Codec | ChatCodec, max_length: int | None
-) -> tuple[Dataset, int]:
-    """Token ids in the trainer's columns, and the number of examples that are too long."""
+def _encoded(pairs: Sequence[Pair], codec: Codec | ChatCodec, max_length: int | None) -> Examples:
+    """Token ids in the trainer's columns."""
     if isinstance(codec, ChatCodec):
         return examples.chat(pairs, codec, max_length)
     encode = examples.causal if codec.family == "causal" else examples.seq2seq
@@ -193,42 +194,40 @@ def _trainer(  # noqa: PLR0913
 
 
 def _preflight(
-    pairs: tuple[Pair, ...],
+    pairs: Sequence[Pair],
     codec: Codec | ChatCodec,
-    trainer: TrainerConfig,
+    made: Examples,
     collate: Callable[[Any], Any],
 ) -> str:
+    """Look at the first examples as they are trained on; an earlier process may have made them."""
     if isinstance(codec, ChatCodec):
-        return _preflight_chat(pairs, codec, trainer, collate)
-    chosen: list[Pair] = []
+        return _preflight_chat(pairs, codec, made, collate)
+    chosen: dict[int, Pair] = {}
     taken: Counter[Codec] = Counter()
-    for pair in pairs:
+    for number, place in enumerate(made.places):
+        pair = pairs[place]
         own = codec.of(pair)
-        if taken[own] == _CHECKED:
-            continue  # of every language pair so many
-        lengths = len(own.source_ids(pair.source)), len(own.target_ids(pair.target))
-        total = sum(lengths) if codec.family == "causal" else max(lengths)
-        if trainer.max_length is None or total <= trainer.max_length:
-            chosen.append(pair)
+        if taken[own] < _CHECKED:  # of every language pair so many
+            chosen[number] = pair
             taken[own] += 1
-    rows = [dict(row) for row in _encoded(chosen, codec, None)[0]]
-    return preflight.check(chosen, rows, collate, codec)
+    rows = [dict(made.rows[number]) for number in chosen]
+    return preflight.check([*chosen.values()], rows, collate, codec)
 
 
 def _preflight_chat(
-    pairs: tuple[Pair, ...],
+    pairs: Sequence[Pair],
     codec: ChatCodec,
-    trainer: TrainerConfig,
+    made: Examples,
     collate: Callable[[Any], Any],
 ) -> str:
+    """The same of the first conversations that are trained on whole."""
     chosen: list[Conversation] = []
     rows: list[Any] = []
-    for each in pairs:
-        spoken = codec.spoken(each.messages) if isinstance(each, Conversation) else []
-        fits = all(len(part.ids) <= (trainer.max_length or len(part.ids)) for part in spoken)
-        if isinstance(each, Conversation) and fits:
+    for place, group in groupby(enumerate(made.places), key=itemgetter(1)):
+        each, own = pairs[place], [dict(made.rows[number]) for number, _ in group]
+        if isinstance(each, Conversation) and len(codec.spoken(each.messages)) == len(own):
             chosen.append(each)
-            rows.extend(examples.row(part) for part in spoken)
+            rows.extend(own)
         if len(chosen) == _CHECKED:
             break
     return preflight.check_chat(chosen, rows, collate, codec) if chosen else "preflight: no example"

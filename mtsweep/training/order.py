@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from mtsweep.training import examples
+
 
 class LengthGroups(LengthGroupedSampler):
     """Examples of like length together, in an order that seed and epoch alone decide.
@@ -48,7 +50,7 @@ def steady(trainer: type[Any], seed: int) -> type[Any]:
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
             if self.args.train_sampling_strategy != "group_by_length":
                 return super()._get_train_sampler(train_dataset)
-            lengths = list(map(len, self.train_dataset["input_ids"]))
+            lengths = examples.lengths(self.train_dataset)
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
             return LengthGroups(step, lengths, seed)
 

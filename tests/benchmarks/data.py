@@ -1,6 +1,6 @@
 """Pairs a second through cleaning, the share of each step, and what a cache hit takes.
 
-``data.py [clean [PAIRS]]``, ``data.py cache [PAIRS]``; on one core.
+``data.py [clean [PAIRS]]``, ``data.py cache [PAIRS [MODEL]]``; on one core.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mtsweep.config import DataConfig
 from mtsweep.config.data import MILD
@@ -88,38 +90,66 @@ def _peer(texts: list[str]) -> None:
 
 
 _LOAD = """
-import json, sys, time
+import hashlib, json, sys, time
+from datasets import Dataset
+from transformers import AutoTokenizer
 from mtsweep import data
-from mtsweep.config import DataConfig
+from mtsweep.config import DataConfig, PromptConfig
+from mtsweep.models.codec import Codec
+from mtsweep.training import examples
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[2])
+prompt = PromptConfig(name="x", template="{source}: {text}\\n{target}:")
+codec = Codec(tokenizer, "causal", ("eng_Latn", "spa_Latn"), prompt)
 began = time.perf_counter()
 corpus = data.load(DataConfig.model_validate_json(sys.argv[1]))
-print(json.dumps([time.perf_counter() - began, len(corpus.train), corpus.fingerprint]))
+loaded = time.perf_counter()
+made = examples.causal(corpus.train, codec, 256)
+lengths = examples.lengths(made.rows)
+ended = time.perf_counter()
+said = hashlib.sha256(repr(made.rows[:1000]).encode()).hexdigest()
+told = [corpus.fingerprint, said, len(lengths), sum(lengths)]
+print(json.dumps([loaded - began, ended - loaded, told]))
 """
 
 
-def cache(count: int) -> None:
-    """The same file in three processes: made, read back, and made again without the store."""
+def cache(count: int, model: str = "tiny_causal") -> None:
+    """The same file in three processes: made, read back, and made again without the store.
+
+    Imports and the tokenizer are there before the clock starts.
+    """
+    folder = model if "/" in model else str(_tiny(model))
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "pairs.jsonl"
         with file.open("w", encoding="utf-8") as out:
             for source, target in drawn(count):
                 out.write(json.dumps({"source": source, "target": target}) + "\n")
         config = section(*MILD, source="files", train_file=str(file), test_size=1000, dev_size=500)
-        told = []
+        results = []
         for title, kept in (("made", "on"), ("read back", "on"), ("without", "off")):
             ran = subprocess.run(
-                [sys.executable, "-c", _LOAD, config.model_dump_json()],
+                [sys.executable, "-c", _LOAD, config.model_dump_json(), folder],
                 env={**os.environ, "MTSWEEP_CACHE": place, "MTSWEEP_PREPARED": kept},
                 check=True, capture_output=True, text=True,
             )  # fmt: skip
-            seconds, train, fingerprint = json.loads(ran.stdout)
-            told.append(fingerprint)
-            print(f"{title}: {seconds:.2f} s, {train:,} training pairs")
-        stored = sum(path.stat().st_size for path in (Path(place) / "prepared").iterdir())
-        print(f"{stored / 2**20:.0f} MiB kept; fingerprints the same: {len(set(told)) == 1}")
+            data, ids, told = json.loads(ran.stdout)
+            results.append(told)
+            print(
+                f"{title}: {data + ids:.2f} s, {data:.2f} s for the data and {ids:.2f} s for "
+                f"{told[3]:,} token ids of {told[2]:,} training pairs"
+            )
+        stored = [path.stat().st_size for path in (Path(place) / "prepared").iterdir()]
+        same = results[0] == results[1] == results[2]
+        print(f"{sum(stored) / 2**20:.0f} MiB kept; the same in all three: {same}")
+
+
+def _tiny(name: str) -> Path:
+
+    from tests.small import small_base
+
+    return Path(small_base(name).tokenizer.name_or_path)
 
 
 if __name__ == "__main__":
     what = sys.argv[1] if len(sys.argv) > 1 else "clean"
     number = int(sys.argv[2]) if len(sys.argv) > 2 else {"clean": 1_000_000, "cache": 100_000}[what]
-    {"clean": clean, "cache": cache}[what](number)
+    {"clean": clean, "cache": cache}[what](number, *sys.argv[3:])

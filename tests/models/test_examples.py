@@ -81,7 +81,7 @@ def test_the_preflight_holds_with_examples(choice, chat):
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     made = codec(asking(choice, 3, chat=chat), 200)
-    rows, _ = examples.causal(PAIRS[:3], made, None)
+    rows, *_ = examples.causal(PAIRS[:3], made, None)
     collate = DataCollatorForLanguageModeling(pad_token_id=made.tokenizer.pad_token_id)
     told = preflight.check(list(PAIRS[:3]), list(rows), collate, made)
     # The text's own pair is never before it.

@@ -126,7 +126,7 @@ def test_a_head_computed_where_there_is_a_loss_gives_the_same_loss(tmp_path):
 
     base = small_base("tiny_causal")
     codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
-    rows, _ = examples.causal(PAIRS[:1], codec, None)
+    rows, *_ = examples.causal(PAIRS[:1], codec, None)
     batch = {key: torch.tensor([rows[0][key]]) for key in ("input_ids", "labels")}
     add_fused_lm_head(base.model, outputs=("log_probs", "entropy", "is_top1"))
     whole = base.model(**batch, fused_lm_head=True)
@@ -204,7 +204,7 @@ def leave_alone(ids, labels):
 def test_the_preflight_refuses_a_batch_that_would_teach_the_wrong_thing(spoil):
     base = small_base("tiny_causal")
     codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
-    rows, _ = examples.causal(PAIRS, codec, None)
+    rows, *_ = examples.causal(PAIRS, codec, None)
     with pytest.raises(RunFailedError, match="preflight: the "):
         preflight.check(list(PAIRS), list(rows), Spoilt(spoil), codec)
 
@@ -212,7 +212,7 @@ def test_the_preflight_refuses_a_batch_that_would_teach_the_wrong_thing(spoil):
 def test_the_preflight_tells_what_is_given_and_what_is_trained():
     base = small_base("tiny_causal")
     codec = base.codec(("eng_Latn", "spa_Latn"), PROMPT)
-    rows, _ = examples.causal(PAIRS, codec, None)
+    rows, *_ = examples.causal(PAIRS, codec, None)
     told = preflight.check(list(PAIRS), list(rows), Spoilt(leave_alone), codec)
     assert "given   'English: Good morning.\\nSpanish:'" in told
     assert "trained ' Buenos días.<|end|>'" in told

@@ -1,0 +1,322 @@
+"""Token ids of whole sets of texts, kept by content and settings for every later run and process.
+
+The name of an entry holds whatever decides ids: the texts in their order, languages, prompt and
+examples, the content of the tokenizer with its chat template, our code, and the versions of the
+libraries. ``trainer.max_length`` is not among it: what is too long is left out later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import mtsweep
+from mtsweep import store
+from mtsweep.data.pairs import Conversation, Pair, digest
+from mtsweep.models.chat import ChatCodec, Spoken
+from mtsweep.models.codec import Codec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.integer]
+
+_MANY = 5000
+"""Rows that are looked for in the store in any case."""
+_TRIED = 8
+"""Rows that tell how long so many take, where they are fewer; the first as many are a warm-up."""
+_IN_MEMORY = 8
+"""Sets whose ids a codec remembers."""
+_LIBRARIES = ("transformers", "tokenizers", "sentencepiece", "jinja2", "langcodes", "bm25s")
+_CODE = (
+    "languages.py", "data/prompts.py", "data/shots.py", "models/chat.py", "models/codec.py",
+    "models/families.py", "models/tokens.py",
+)  # fmt: skip
+_LARGE = 1000
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Rows of ids, one behind the other in one array."""
+
+    values: Array
+    starts: Array
+    """Where each row begins, and behind them the end of the last: ``rows + 1``."""
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> Array:
+        """Ids of each row."""
+        return self.starts[1:] - self.starts[:-1]
+
+    def rows(self) -> Iterator[list[int]]:
+        """Each row as a list."""
+        values, starts = self.values.tolist(), self.starts.tolist()
+        return (values[start:end] for start, end in zip(starts, starts[1:], strict=False))
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Ids of pairs: what the model is given, and what it shall say."""
+
+    sources: Ragged
+    targets: Ragged
+    shown: Array
+    """Examples that stand before each source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Talks:
+    """Ids of conversations, each in one row or several."""
+
+    ids: Ragged
+    answers: Ragged
+    """Of each row, start and end of every answer, one behind the other."""
+    places: Array
+    """Place of the conversation that each row is of."""
+
+    def spoken(self) -> Iterator[tuple[int, Spoken]]:
+        """Place of the conversation, and the row."""
+        ends = (tuple(zip(row[::2], row[1::2], strict=True)) for row in self.answers.rows())
+        rows = map(Spoken, map(tuple, self.ids.rows()), ends)
+        return zip(self.places.tolist(), rows, strict=True)
+
+
+def sides(pairs: Sequence[Pair], codec: Codec) -> Sides:
+    """Ids of pairs, each encoded in its own languages."""
+
+    def encode(pair: Pair) -> tuple[list[int], list[int], int]:
+        own = codec.of(pair)
+        return (own.source_ids(pair.source), own.target_ids(pair.target),
+                own.shown.get(pair.source, 0))  # fmt: skip
+
+    def make() -> Sides:
+        rows = [encode(pair) for pair in pairs]
+        sources, targets = _ragged([row[0] for row in rows]), _ragged([row[1] for row in rows])
+        return Sides(sources, targets, _array([row[2] for row in rows]))
+
+    def pack(value: Sides) -> bytes:
+        return _packed(sources=value.sources, targets=value.targets, shown=value.shown)
+
+    def unpack(body: bytes) -> Sides:
+        told = _unpacked(body)
+        return Sides(told.ragged("sources"), told.ragged("targets"), told.array("shown"))
+
+    kept = _Kept(codec, "pairs", [codec.languages, digest(pairs)], pairs)
+    return kept.take(encode, make, pack, unpack)
+
+
+def talks(conversations: Sequence[Pair], codec: ChatCodec) -> Talks:
+    """Ids of conversations; what is none has no rows."""
+
+    def encode(each: Pair) -> list[Spoken]:
+        return codec.spoken(each.messages) if isinstance(each, Conversation) else []
+
+    def make() -> Talks:
+        rows = [(place, row) for place, each in enumerate(conversations) for row in encode(each)]
+        return Talks(
+            _ragged([row.ids for _, row in rows]),
+            _ragged([tuple(chain.from_iterable(row.answers)) for _, row in rows]),
+            _array([place for place, _ in rows]),
+        )
+
+    def pack(value: Talks) -> bytes:
+        return _packed(ids=value.ids, answers=value.answers, places=value.places)
+
+    def unpack(body: bytes) -> Talks:
+        told = _unpacked(body)
+        return Talks(told.ragged("ids"), told.ragged("answers"), told.array("places"))
+
+    kept = _Kept(codec, "talks", [digest(conversations)], conversations)
+    return kept.take(encode, make, pack, unpack)
+
+
+def learn_prompts(texts: Sequence[str], codec: Codec) -> None:
+    """Have a codec know what the model is given for texts, without encoding them where possible."""
+    unknown = [text for text in dict.fromkeys(texts) if not codec.knows(text)]
+    if not unknown:
+        return
+
+    def make() -> Sides:
+        sources = _ragged([codec.source_ids(text) for text in unknown])
+        nothing = Ragged(sources.values[:0], sources.starts * 0)
+        return Sides(sources, nothing, _array([codec.shown.get(text, 0) for text in unknown]))
+
+    def pack(value: Sides) -> bytes:
+        return _packed(sources=value.sources, shown=value.shown)
+
+    def unpack(body: bytes) -> Sides:
+        told = _unpacked(body)
+        return Sides(told.ragged("sources"), told.ragged("sources"), told.array("shown"))
+
+    said = hashlib.sha256(json.dumps(unknown).encode()).hexdigest()
+    kept = _Kept(codec, "prompts", [codec.languages, said], unknown)
+    found = kept.take(codec.source_ids, make, pack, unpack)
+    codec.learn(unknown, found.sources.rows(), found.shown.tolist())
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Ids of a set of texts: remembered by the codec, and kept on disk where that pays."""
+
+    codec: Codec | ChatCodec
+    kind: str
+    asked: list[Any]
+    """What of the set decides its ids."""
+    items: Sequence[Any]
+
+    def take(
+        self,
+        encode: Callable[[Any], object],
+        make: Callable[[], Value],
+        pack: Callable[[Value], bytes],
+        unpack: Callable[[bytes], Value],
+    ) -> Value:
+        """The ids of all items; ``encode`` makes those of one."""
+        known, name = self.codec.sets, json.dumps([self.kind, self.asked])
+        if name not in known:
+            if self._pays(encode):
+                key = hashlib.sha256(f"{name}\0{_print(self.codec)}".encode()).hexdigest()[:32]
+                known[name] = store.kept("tokens", key, make, pack, unpack)
+            else:
+                known[name] = make()
+            while len(known) > _IN_MEMORY:
+                known.pop(next(iter(known)))
+        return known[name]
+
+    def _pays(self, encode: Callable[[Any], object]) -> bool:
+        """Whether making them all takes so long that reading them back is worth it."""
+        if not store.in_use():
+            return False
+        if len(self.items) >= _MANY or getattr(self.codec, "shots", None):
+            return True  # the first nearest examples alone cost an index of all of them
+        for item in self.items[:_TRIED]:
+            encode(item)
+        tried = self.items[_TRIED : 2 * _TRIED]
+        began = time.monotonic()
+        for item in tried:
+            encode(item)
+        took = time.monotonic() - began
+        return bool(tried) and took / len(tried) * len(self.items) >= store.WORTH
+
+
+def _print(codec: Codec | ChatCodec) -> str:
+    """Everything that decides ids apart from the texts and their languages."""
+    tokenizer = codec.ready_tokenizer()
+    told: list[Any] = [codec.family, str(tokenizer.chat_template), _made_by()]
+    if isinstance(codec, Codec):
+        shown = codec.shots.digest if codec.shots else None
+        told += [codec.prompt.identity(), shown, _content(tokenizer, codec.languages)]
+    else:
+        told.append(_content(tokenizer, None))
+    return json.dumps(told, sort_keys=True)
+
+
+@lru_cache(maxsize=16)
+def _content(tokenizer: Any, languages: tuple[str, str] | None) -> str:  # noqa: ANN401, ARG001
+    """Digest of a tokenizer: vocabulary, rules, special tokens, settings.
+
+    Some tokenizers hold the languages that they are set to, which is why they are an argument.
+    """
+    made = hashlib.sha256()
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        made.update(backend.to_str().encode())
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            tokenizer.save_vocabulary(place)
+            made.update("".join(store.content(sorted(Path(place).iterdir()))).encode())
+    files = {*tokenizer.vocab_files_names, "name_or_path", "tokenizer_file"}
+    settings = [
+        (name, repr(value))
+        for name, value in sorted(tokenizer.init_kwargs.items())
+        if name not in files and not (hasattr(value, "__len__") and len(value) > _LARGE)
+    ]
+    added = [(number, repr(token)) for number, token in tokenizer.added_tokens_decoder.items()]
+    special = [(name, str(token)) for name, token in tokenizer.special_tokens_map.items()]
+    made.update(repr([type(tokenizer).__name__, settings, sorted(added), special]).encode())
+    return made.hexdigest()
+
+
+@cache
+def _made_by() -> list[str]:
+    """Digest of the code that encodes, and versions of what it uses."""
+    root = Path(mtsweep.__file__).parent
+    made = hashlib.sha256("".join(store.content(root / name for name in _CODE)).encode())
+    return [made.hexdigest(), *map(_version, _LIBRARIES)]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _ragged(rows: Sequence[Sequence[int]]) -> Ragged:
+    import numpy as np
+
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=starts[1:])
+    every = chain.from_iterable(rows)
+    return Ragged(np.fromiter(every, dtype=np.int32, count=int(starts[-1])), starts)
+
+
+def _array(values: Iterable[int]) -> Array:
+    import numpy as np
+
+    return np.array(list(values), dtype=np.int64)
+
+
+def _packed(**parts: Ragged | Array) -> bytes:
+    """Arrays in the fewest bytes that their numbers need."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    told: dict[str, NDArray[Any]] = {}
+    for name, part in parts.items():
+        if isinstance(part, Ragged):
+            told |= {name: part.values, f"{name}.lengths": part.lengths}
+        else:
+            told[name] = part
+    small = {
+        name: each.astype(np.uint16 if each.max(initial=0) < 2**16 else np.int32)
+        for name, each in told.items()
+    }
+    return save(small)
+
+
+class _Unpacked:
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+
+    def ragged(self, name: str) -> Ragged:
+        import numpy as np
+
+        lengths = self._arrays[f"{name}.lengths"]
+        starts = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        return Ragged(self._arrays[name].astype(np.int32), starts)
+
+    def array(self, name: str) -> Array:
+        return self._arrays[name].astype("int64")
+
+
+def _unpacked(body: bytes) -> _Unpacked:
+    from safetensors.numpy import load
+
+    return _Unpacked(load(body))
