@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mtsweep.config import DecodingConfig, PromptConfig
@@ -50,7 +52,7 @@ def test_examples_stand_in_the_same_form_before_the_text():
 def test_in_a_chat_examples_are_earlier_turns_and_control_tokens_in_them_stay_text():
     made = codec(asking(count=4, chat=True))
     ids = made.source_ids("Thank you.")
-    told = made.tokenizer.decode(ids).replace("\\n", "\n")
+    told = str(made.tokenizer.decode(ids)).replace("\\n", "\n")
     assert (
         "user\nInto Spanish: Good morning.<|end|>\n<|start|>assistant\nBuenos días.<|end|>" in told
     )
@@ -82,7 +84,8 @@ def test_the_preflight_holds_with_examples(choice, chat):
 
     made = codec(asking(choice, 3, chat=chat), 200)
     rows, *_ = examples.causal(PAIRS[:3], made, None)
-    collate = DataCollatorForLanguageModeling(pad_token_id=made.tokenizer.pad_token_id)
+    pad: Any = made.tokenizer.pad_token_id
+    collate = DataCollatorForLanguageModeling(pad_token_id=pad)
     told = preflight.check(list(PAIRS[:3]), list(rows), collate, made)
     # The text's own pair is never before it.
     assert told.splitlines()[1].count("Good morning.") == 1
@@ -100,7 +103,8 @@ def test_an_answer_of_one_line_ends_with_it():
     import torch
 
     with torch.no_grad():
-        base.model.get_output_embeddings().weight.zero_()
+        head: Any = base.model.get_output_embeddings()
+        head.weight.zero_()
     decoding = DecodingConfig(name="x")
     (before,) = generate(base.model, free, ["Hello"], decoding, 6)
     assert (before.tokens, before.stopped) == (6, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
@@ -54,7 +55,9 @@ def entries(place) -> int:
     return len([*place.glob("tokens-*[!k]")]) if place.exists() else 0
 
 
-def codec(folder, prompt=PROMPT, languages=EN_ES, family="causal", shown=PAIRS[:30]) -> Codec:
+def codec(
+    folder, prompt=PROMPT, languages=EN_ES, family: Any = "causal", shown=PAIRS[:30]
+) -> Codec:
     """A codec as a new process has it."""
     shots = Shots(shown, languages, prompt.shots, prompt.choice, 150) if prompt.shots else None
     return Codec(AutoTokenizer.from_pretrained(folder), family, languages, prompt, shots)
