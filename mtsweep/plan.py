@@ -450,7 +450,7 @@ def _groups(runs: Iterable[Run]) -> list[Group]:
     for run in runs:
         # On a GPU a model that is trained whole is loaded in another precision.
         whole = run.config.lora.method == "none" and bool(device.gpus())
-        model = run.config.model.model_dump(exclude={"freeze"})
+        model = run.config.model.model_dump(exclude={"freeze", "license"})
         key = _digest([run.located.name, run.located.revision, model,
                        _quantization(run.config.lora), whole])  # fmt: skip
         shared.setdefault(key, []).append(run)

@@ -33,6 +33,7 @@ LAYERS = (
     "run",
     "serve",
     "export",
+    "card",
     "app",
     "synthesis",
     "sweep",

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 COMMANDS = {
     "app": "translate and chat in a browser, the untouched model beside; and over HTTP",
+    "card": "the model card of a run, from its records",
     "comet": "COMET scores for finished runs, in a process of its own",
     "compare": "which runs are better and which are tied; sweeps can be joined",
     "data": "what the pairs are: sources, steps, lengths, samples, leaks; writes data.html",

@@ -12,7 +12,9 @@ from mtsweep.record import Record, RunFolder
 
 Found = tuple[RunFolder, Record]
 
-_NEVER = ("output_dir", "sweep.", "tracking.", "evaluation.", "seed")
+_NEVER = (
+    "output_dir", "sweep.", "tracking.", "evaluation.", "seed", "model.license", "data.license",
+)  # fmt: skip
 _SCORED = ("evaluation.interpolate",)
 """Keys of a section that else says what is scored, which change the model."""
 _BATCH = ("trainer.per_device_train_batch_size", "trainer.gradient_accumulation_steps")

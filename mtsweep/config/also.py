@@ -32,7 +32,7 @@ def _values(config: RunConfig, name: str, changes: dict[str, Any]) -> dict[str, 
     """The run's own section with the changes in it; of training pairs nothing is needed."""
     own = {key: getattr(config.data, key) for key in config.data.model_fields_set}
     # What is trained on says nothing about another test set.
-    for key in ("size", "synthetic_file", "synthetic_share"):
+    for key in ("size", "synthetic_file", "synthetic_share", "license"):
         own.pop(key, None)
     return {**own, "name": name, **changes}
 

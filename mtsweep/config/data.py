@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from mtsweep.config.section import Language, Part, Section, refusal
+from mtsweep.config.section import Language, Part, Section, Text, refusal
 
 Source = Literal["phrasebook", "gettext", "files", "hub", "combined"]
 Format = Literal["jsonl", "json", "csv", "tsv", "moses", "tmx", "po", "mo"]
@@ -95,6 +95,9 @@ class ReadingConfig(Section):
     """``gettext``: installed Python package, or folder, whose message catalogs are read."""
     domains: tuple[str, ...] | None = None
     """Phrasebook domains to take; null takes all ten."""
+    license: Text | None = None
+    """The hub's identifier of the licence of the texts, for cards; null goes by the page of a data
+    set. Changes no result."""
     sample: PositiveInt | None = None
     """Rows taken of each file or split, chosen by a hash of their content; null takes all. What is
     read stays this small in memory, however large the file."""

@@ -46,6 +46,9 @@ class ModelConfig(Section):
     """Branch, tag or commit on the hub; null is its default branch. The commit is recorded."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the weights; ``auto`` is bfloat16 on CUDA and float32 on a CPU."""
+    license: Text | None = None
+    """The hub's identifier of its licence, for cards; null goes by the model's own page. Changes no
+    result."""
     attn_implementation: str | None = None
     """transformers' name of the attention (``sdpa``, ``flash_attention_2``); null chooses."""
     freeze: Parts = None

@@ -35,7 +35,7 @@ def kept(config: DataConfig, what: str, make: Callable[[], Parts]) -> Parts:
     content = _content(config)
     if content is None:
         return make()
-    told = [what, config.model_dump(mode="json", exclude={"name"}), content, _made_by()]
+    told = [what, config.model_dump(mode="json", exclude={"name", "license"}), content, _made_by()]
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
     return store.kept("data", key, make, _packed, _unpacked)
 

@@ -17,7 +17,7 @@ def render(content: Content) -> str:
     """The text; pictures are drawn by :func:`draw`."""
     judged = content.judged
     made = environment().overlay(autoescape=False)
-    made.filters |= {"md": escaped, "one": one, "signed": signed, "fenced": _fenced}
+    made.filters |= {"md": escaped, "one": one, "signed": signed, "fenced": fenced}
     text = made.get_template("report.md.j2").render(
         page=content,
         judged=judged,
@@ -50,5 +50,6 @@ def escaped(text: object) -> str:
     return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str) -> str:
+    """Text that does not end a block of code that it stands in."""
     return text.replace("```", "` ` `")
