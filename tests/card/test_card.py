@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from markdown_it import MarkdownIt
 from mtsweep import card as cards
 from mtsweep import cli
 from mtsweep.card import licences
-from mtsweep.card.privacy import scrubbed, secrets
+from mtsweep.card.privacy import Kind, scrubbed, secrets
 from mtsweep.errors import UserError
 from mtsweep.record import RunFolder, write
 from tests.overrides import config
@@ -90,7 +91,7 @@ def test_texts_of_data_break_no_table_and_bring_no_markup(output):
 
 def test_the_head_is_what_the_hub_reads(output):
     text = written(cards.subject(RUN, output), licence="cc-by-4.0")
-    told = ModelCard(text).data
+    told: Any = ModelCard(text).data
     assert told.language == ["en", "es"]
     assert (told.license, told.pipeline_tag) == ("cc-by-4.0", "translation")
     assert told.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -100,7 +101,7 @@ def test_the_head_is_what_the_hub_reads(output):
     results = {each.metric_type: each for each in told.eval_results}
     assert set(results) == {"sacrebleu", "chrf"}
     assert results["chrf"].metric_args["segments"] == 100
-    other = ModelCard(written(cards.subject(RUN, output), licence="My own terms")).data
+    other: Any = ModelCard(written(cards.subject(RUN, output), licence="My own terms")).data
     assert (other.license, other.license_name) == ("other", "My own terms")
 
 
@@ -257,13 +258,14 @@ def test_paths_are_cut_down_to_their_last_part(text, left):
 def test_secrets_are_found_and_not_repeated(monkeypatch):
     monkeypatch.setenv("MY_API_KEY", "very-secret-value")
     monkeypatch.setattr("getpass.getuser", lambda: "marguerite")
-    for kind, text, told in (
+    cases: tuple[tuple[Kind, str, str], ...] = (
         ("vocabulary", "x hf_" + "a" * 34, "a Hugging Face token"),
         ("prose", "very-secret-value", "the value of $MY_API_KEY"),
         ("prose", f"see {Path(__file__).parent}/x.json", "a path"),
         ("prose", "by marguerite.", "the user's name"),
         ("configuration", '{"name": "/nowhere/at/all.json"}', "a path (all.json)"),
-    ):
+    )
+    for kind, text, told in cases:
         found = list(secrets(text, kind))
         assert len(found) == 1
         assert found[0].startswith(told)

@@ -6,6 +6,7 @@ import ast
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.records import record
 PAIRS = ("eng_Latn", "spa_Latn")
 
 
-def subject(tmp_path, family="causal", changes=None, shots=None) -> Subject:
+def subject(tmp_path, family: Any = "causal", changes=None, shots=None) -> Subject:
     made = config(changes or {})
     told = record(config=made.model_dump(mode="json"))
     return Subject(RunFolder(tmp_path / "runs" / told.id), told, made, family, None, shots, ())
