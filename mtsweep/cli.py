@@ -146,7 +146,7 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     comparison = _judge(out, table)
     if plan.groups or not (folder / "report.html").is_file():
         _report(folder, comparison)
-    mirrored = _mirrored(jobs[0].config.tracking, folder) if plan.groups else ""
+    mirrored = _mirrored(jobs[0].config.tracking, folder, comparison) if plan.groups else []
     terminal.epilogue(out, plan, folder, mirrored)
     for failure in failures.values():
         log = failure.run.folder.log
@@ -203,15 +203,19 @@ def _report(folder: Path, comparison: Comparison | None) -> None:
         print(f"no report: {told}\n  to try again: {again}", file=sys.stderr)
 
 
-def _mirrored(config: TrackingConfig, folder: Path) -> str:
-    """Give the tracker the comparison and the report; says how to get at them."""
+def _mirrored(config: TrackingConfig, folder: Path, comparison: Comparison | None) -> list[str]:
+    """Give the trackers the comparison and the report; says how to get at them."""
     from mtsweep import tracking
 
-    if tracking.mode(config) == "none" or not (folder / "report.html").is_file():
-        return ""
+    if not (folder / "report.html").is_file():
+        return []
     text = (folder / "table.csv").read_text(encoding="utf-8")
-    files = [folder / name for name in ("report.html", "report.md", "pictures", "table.csv")]
-    return tracking.publish(config, folder, list(csv.reader(text.splitlines())), files)
+    outcome = tracking.Outcome(
+        table=list(csv.reader(text.splitlines())),
+        judgement=comparison.sentences if comparison else (),
+        files=[folder / name for name in ("report.html", "report.md", "pictures", "table.csv")],
+    )
+    return tracking.publish(config, folder, outcome)
 
 
 def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console) -> list[Failure]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from mtsweep import data, device, measures
+from mtsweep import data, device, measures, tracking
 from mtsweep.compose import Job
 from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, also
 from mtsweep.data.devset import without_test
@@ -132,6 +132,8 @@ def make(jobs: Sequence[Job]) -> Plan:
     runs: dict[str, Run] = {}
     problems: list[Problem] = []
     left_out: list[str] = []
+    for config in dict.fromkeys(job.config.tracking for job in jobs):
+        tracking.check(config)
     for job in jobs:
         try:
             run = identify(job)

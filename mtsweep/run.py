@@ -22,7 +22,7 @@ from mtsweep.models.load import Base
 from mtsweep.plan import Run
 from mtsweep.record import Cost, Record, RunFolder, write
 from mtsweep.scores import LABELS, rounded
-from mtsweep.tracking import Identity, Tracker, open_tracker
+from mtsweep.tracking import Identity, Mirrors, open_trackers
 from mtsweep.tune import tuned
 from mtsweep.watch import Watcher
 
@@ -152,7 +152,7 @@ def _score_base(run: Run, base: Base, sweep: str, watch: Watcher, label: str) ->
     return record
 
 
-def _open(run: Run, folder: RunFolder, sweep: str, name: str) -> Tracker:
+def _open(run: Run, folder: RunFolder, sweep: str, name: str) -> Mirrors:
     config = run.config
     what = "base" if folder == run.base_folder else tuning(config.lora.model_dump())
     identity = Identity(
@@ -163,7 +163,7 @@ def _open(run: Run, folder: RunFolder, sweep: str, name: str) -> Tracker:
         config=config.model_dump(mode="json", exclude={"tracking", "output_dir", "sweep"}),
         folder=folder.path,
     )
-    return open_tracker(config.tracking, identity)
+    return open_trackers(config.tracking, identity)
 
 
 def _data(run: Run) -> dict[str, Any]:
@@ -249,10 +249,10 @@ def _environment(base: Base) -> dict[str, Any]:
 
 
 def _finish(
-    folder: RunFolder, record: Record, tracker: Tracker, shown: Sequence[Mapping[str, str]]
+    folder: RunFolder, record: Record, tracker: Mirrors, shown: Sequence[Mapping[str, str]]
 ) -> None:
     tracker.finish(record, shown)
-    environment = {**record.environment, "tracking": tracker.link}
+    environment = {**record.environment, "tracking": tracker.links}
     folder.finish(record.model_copy(update={"environment": environment}))
 
 

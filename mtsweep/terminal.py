@@ -50,15 +50,14 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
     if plan.duplicates:
         runs += f" ({plan.duplicates} asked for twice)"
     config = plan.runs[0].config
-    modes = {tracking.mode(run.config.tracking) for run in plan.runs}
-    names = {"none": "none", "online": "W&B online", "offline": "W&B offline"}
+    tracked = sorted({tracking.told(run.config.tracking) for run in plan.runs})
     return [
         ("runs", runs),
         *_each("model", [_model(run) for run in plan.runs]),
         *_each("data", [_data(run) for run in plan.runs]),
         *_each("training", [_training(run) for run in plan.runs]),
         ("device", f"{device.describe()}, {_precision(plan)}"),
-        ("tracking", ", ".join(names[mode] for mode in sorted(modes))),
+        ("tracking", ", ".join(tracked)),
         ("output", str(Path(config.output_dir).absolute())),
         *_each("left out", list(plan.left_out)),
         *_each("test set", _foreseen(plan)),
@@ -257,7 +256,7 @@ def parts(out: Console, told: ByParts) -> None:
     out.print(shown)
 
 
-def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None:
+def epilogue(out: Console, plan: Plan, folder: Path, mirrored: Sequence[str] = ()) -> None:
     """Say where everything lies, how far estimates were off, and how to get at what was tracked."""
     out.print()
     if told := _misses(plan):
@@ -267,19 +266,27 @@ def epilogue(out: Console, plan: Plan, folder: Path, mirrored: str = "") -> None
     if (folder / "report.html").is_file():
         out.print(Text.assemble(("report ", "bold"), str(folder / "report.html")))
     links = [
-        str(record.environment.get("tracking") or "")
+        link
         for run in plan.runs
         for record in (run.base_folder.record(), run.folder.record())
         if record is not None
+        for link in _links(record)
     ]
-    links = [link for link in dict.fromkeys([*links, mirrored]) if link]
+    links = list(dict.fromkeys([*links, *mirrored]))
     sync = [link.removeprefix("wandb sync ") for link in links if link.startswith("wandb sync ")]
     if sync:
         line = Text.assemble(("W&B    ", "bold"), "wandb sync ", " ".join(map(_short, sync)))
         out.print(line, soft_wrap=True)  # to be copied, so in one piece
     for link in links:
         if not link.startswith("wandb sync "):
-            out.print(Text.assemble(("W&B    ", "bold"), link))
+            name = "open   " if "trackio show" in link else "W&B    "
+            out.print(Text.assemble((name, "bold"), link), soft_wrap=True)
+
+
+def _links(record: Record) -> list[str]:
+    """How to get at what was tracked of a run; older records have one link, or an empty one."""
+    told = record.environment.get("tracking") or []
+    return [told] if isinstance(told, str) else list(told)
 
 
 def _misses(plan: Plan) -> str:

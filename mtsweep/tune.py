@@ -21,7 +21,7 @@ from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base, load
 from mtsweep.plan import Run
 from mtsweep.record import RunFolder, Training
-from mtsweep.tracking import Tracker
+from mtsweep.tracking import Mirrors
 from mtsweep.training import DevSet, checkpoints, fit
 from mtsweep.training.examples import measured
 from mtsweep.watch import Watcher
@@ -42,7 +42,7 @@ class TooLargeError(RunFailedError):
 
 
 @contextmanager
-def tuned(run: Run, base: Base, tracker: Tracker, watch: Watcher) -> Iterator[Tuned]:
+def tuned(run: Run, base: Base, tracker: Mirrors, watch: Watcher) -> Iterator[Tuned]:
     """The base model with a run's tuning on it; afterwards the base is as it was.
 
     Raises:
@@ -89,7 +89,7 @@ class _Listener:
     """Training figures to the run folder, the tracker and the onlooker."""
 
     run: Run
-    tracker: Tracker
+    tracker: Mirrors
     watch: Watcher
 
     def say(self, text: str) -> None:
@@ -118,7 +118,7 @@ def _train(
     run: Run,
     base: Base,
     model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
-    tracker: Tracker,
+    tracker: Mirrors,
     watch: Watcher,
 ) -> Training:
     adjusted = run.folder.adjusted()

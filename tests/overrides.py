@@ -57,8 +57,11 @@ def values(changes: dict[str, Any] | None = None) -> dict[str, Any]:
     made: dict[str, Any] = {group: option(group, name) for group, name in chosen.items()}
     for key, value in changes.items():
         if key not in chosen:
-            section, _, leaf = key.rpartition(".")
-            (made.setdefault(section, {}) if section else made)[leaf] = value
+            *sections, leaf = key.split(".")
+            place = made
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[leaf] = value
     return made
 
 

@@ -40,7 +40,7 @@ MODELS = (
         (["trainer.predict_with_generate=true"], "trainer.predict_with_generate", "SFTConfig"),
         (["model=tiny_seq2seq", "trainer.packing=true"], "trainer.packing", "Seq2SeqTraining"),
         (["trainer.optim=adamw_torhc"], "trainer.optim", "did you mean adamw_torch?"),
-        (["trainer.report_to=wandb"], "trainer.report_to", "use tracking=wandb or tracking=none"),
+        (["trainer.report_to=wandb"], "trainer.report_to", "use tracking=wandb, trackio or none"),
         (["lora=none", "lora.load_in_4bit=true"], "lora.load_in_4bit", "use lora=qlora"),
         (["model=causal"], "model.name", "must be given: model.name=owner/name"),
         (["~lora"], "lora", "must be given"),

@@ -84,7 +84,8 @@ def test_another_decoding_or_evaluation_shares_the_training(key, value):
     ("key", "value"),
     [
         ("tracking", "none"),
-        ("tracking__project", "other"),
+        ("tracking__wandb__project", "other"),
+        ("tracking", "trackio"),
         ("output_dir", "elsewhere"),
         ("sweep__name", "mine"),
         ("trainer__logging_steps", 1),

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mtsweep import cli, tracking
-from mtsweep.config import TrackingConfig
+from mtsweep.config import WandbConfig
+from mtsweep.tracking import weights_biases
 from tests.inprocess import outcomes, work
 from tests.standins.wandb_server import WandbServer, wandb_server
 
@@ -104,10 +105,10 @@ def test_nothing_of_the_machine_or_the_account_is_tracked(finished):
 def test_a_server_that_is_away_changes_neither_results_nor_exit_code(
     here, tmp_path_factory, capsys, monkeypatch
 ):
-    monkeypatch.setattr(tracking, "_away", set())
+    monkeypatch.setattr(weights_biases, "_away", set())
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, never listening: every connection is refused
-        monkeypatch.setattr(tracking, "_INIT_SECONDS", 3)
+        monkeypatch.setattr(weights_biases, "_INIT_SECONDS", 3)
         monkeypatch.setenv("WANDB_MODE", "online")
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -125,13 +126,14 @@ def test_a_server_that_is_away_changes_neither_results_nor_exit_code(
 @pytest.fixture
 def server(monkeypatch):
     """A W&B server on loopback that the client of this process talks to."""
-    monkeypatch.setattr(tracking, "_away", set())
-    tracking._tear_down()  # a service that is there already knows the environment of its start
+    monkeypatch.setattr(weights_biases, "_away", set())
+    # A service that is there already knows the environment of its start.
+    weights_biases._tear_down()
     with wandb_server() as made:
         for name, value in made.environment().items():
             monkeypatch.setenv(name, value)
         yield made
-    tracking._tear_down()
+    weights_biases._tear_down()
 
 
 @pytest.mark.slow
@@ -147,7 +149,8 @@ def test_a_server_gets_curves_scores_samples_and_names(here, server):
     assert summary["chrf_signature"] == run["scores"]["chrf"]["signature"]
     assert any("samples" in path for path in server.uploads)
     assert server.exit_codes == {each["id"]: 0 for each in records(here)}
-    assert run["environment"]["tracking"].startswith(server.url)
+    [link] = run["environment"]["tracking"]
+    assert link.startswith(server.url)
 
 
 def dies(server: WandbServer) -> None:
@@ -163,14 +166,14 @@ def hangs(server: WandbServer) -> None:
 def test_a_server_lost_in_the_middle_changes_nothing_but_the_line_to_sync(
     here, tmp_path_factory, server, monkeypatch, capsys, fault
 ):
-    monkeypatch.setattr(tracking, "_FINISH_SECONDS", 2)
-    log = tracking._Wandb.log
+    monkeypatch.setattr(weights_biases, "_FINISH_SECONDS", 2)
+    log = weights_biases.WandbTracker.log
 
     def lost(self, step, metrics):
         log(self, step, metrics)
         fault(server)
 
-    monkeypatch.setattr(tracking._Wandb, "log", lost)
+    monkeypatch.setattr(weights_biases.WandbTracker, "log", lost)
     assert outcomes(work("-m", *TINY, "lora.r=2,4")) == ["finished", "finished"]
     found = {each["kind"] + str(each["config"]["lora"]["r"]): each for each in records(here)}
     assert list(server.exit_codes) == [found["base2"]["id"]]  # it was through before
@@ -193,13 +196,13 @@ def test_a_tracker_that_breaks_in_the_middle_is_told_in_the_log_only(here, monke
     def broken(*_args, **_kwargs):
         raise RuntimeError("the disk of the tracker is full")
 
-    real = tracking._Wandb.__init__
+    real = weights_biases.WandbTracker.__init__
 
     def half_made(self, *args):
         real(self, *args)
         self.run.log = broken
 
-    monkeypatch.setattr(tracking._Wandb, "__init__", half_made)
+    monkeypatch.setattr(weights_biases.WandbTracker, "__init__", half_made)
     assert outcomes(work(*TINY, "lora.r=2")) == ["finished"]
     logs = [path.read_text() for path in here.glob("runs/*/log.txt")]
     assert any("W&B log: the disk of the tracker is full" in log for log in logs)
@@ -208,13 +211,13 @@ def test_a_tracker_that_breaks_in_the_middle_is_told_in_the_log_only(here, monke
 @pytest.mark.parametrize(
     ("config", "environment", "mode"),
     [
-        ({"name": "none"}, {}, "none"),
-        ({"name": "wandb"}, {}, "offline"),
-        ({"name": "wandb"}, {"WANDB_API_KEY": "x"}, "online"),
-        ({"name": "wandb"}, {"WANDB_API_KEY": "x", "WANDB_MODE": "offline"}, "offline"),
-        ({"name": "wandb"}, {"WANDB_MODE": "disabled"}, "none"),
-        ({"name": "wandb", "mode": "offline"}, {"WANDB_API_KEY": "x"}, "offline"),
-        ({"name": "wandb", "mode": "online"}, {}, "online"),
+        ({}, {}, "none"),
+        ({"use": True}, {}, "offline"),
+        ({"use": True}, {"WANDB_API_KEY": "x"}, "online"),
+        ({"use": True}, {"WANDB_API_KEY": "x", "WANDB_MODE": "offline"}, "offline"),
+        ({"use": True}, {"WANDB_MODE": "disabled"}, "none"),
+        ({"use": True, "mode": "offline"}, {"WANDB_API_KEY": "x"}, "offline"),
+        ({"use": True, "mode": "online"}, {}, "online"),
     ],
 )
 def test_the_mode_follows_configuration_environment_and_key(
@@ -224,7 +227,7 @@ def test_the_mode_follows_configuration_environment_and_key(
     monkeypatch.delenv("WANDB_MODE")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert tracking.mode(TrackingConfig(**config)) == mode
+    assert weights_biases.mode(WandbConfig(**config)) == mode
 
 
 def test_a_key_in_the_netrc_file_counts(tmp_path, monkeypatch):
@@ -233,4 +236,4 @@ def test_a_key_in_the_netrc_file_counts(tmp_path, monkeypatch):
     file.chmod(0o600)
     monkeypatch.setenv("NETRC", str(file))
     monkeypatch.delenv("WANDB_MODE")
-    assert tracking.mode(TrackingConfig(name="wandb")) == "online"
+    assert weights_biases.mode(WandbConfig(use=True)) == "online"

@@ -11,10 +11,11 @@ from mtsweep.config.lora import LoraConfig, tuning
 from mtsweep.config.model import ModelConfig
 from mtsweep.config.prompt import PromptConfig
 from mtsweep.config.run import RunConfig
-from mtsweep.config.scoring import DecodingConfig, EvaluationConfig, Metric, TrackingConfig
+from mtsweep.config.scoring import DecodingConfig, EvaluationConfig, Metric
 from mtsweep.config.section import Section
 from mtsweep.config.sweep import SweepConfig
 from mtsweep.config.synthesis import FilterConfig, SynthesisConfig
+from mtsweep.config.tracking import TrackingConfig, TrackioConfig, WandbConfig
 from mtsweep.config.trainer import TrainerConfig
 from mtsweep.config.validation import MISSING, validate
 
@@ -33,7 +34,9 @@ __all__ = [
     "SweepConfig",
     "SynthesisConfig",
     "TrackingConfig",
+    "TrackioConfig",
     "TrainerConfig",
+    "WandbConfig",
     "also",
     "completed",
     "is_key",

@@ -159,7 +159,7 @@ def _trainer_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
 OURS = {
     "output_dir": "is the run's own folder; set output_dir instead",
     "seed": "is shared by the whole run; set seed instead",
-    "report_to": "is set by the tracking group; use tracking=wandb or tracking=none",
+    "report_to": "is set by the tracking group; use tracking=wandb, trackio or none",
     "run_name": "is set by the tracking group",
     "auto_find_batch_size": "would change the effective batch in silence; set "
     "trainer.per_device_train_batch_size and trainer.gradient_accumulation_steps",

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from mtsweep import arguments
 from mtsweep.config.run import RunConfig
+from mtsweep.config.tracking import MOVED
 
 
 def known_keys(kind: arguments.Kind | None = None) -> list[str]:
@@ -67,6 +68,11 @@ def _plain(value: object) -> object:
 
 def unknown(key: str, known: list[str] | None = None) -> str:
     """Complaint about a key that does not exist, with the nearest that does."""
+    section, _, leaf = key.partition(".")
+    if section == "tracking" and leaf in MOVED:
+        return f"is tracking.wandb.{leaf} now"
+    if key == "tracking.name":
+        return "is told by the option: tracking=wandb, trackio, none, or [wandb,trackio]"
     known = known or known_keys()
     meant = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
     if not meant:

@@ -8,10 +8,11 @@ from mtsweep.config.data import DataConfig
 from mtsweep.config.lora import LoraConfig
 from mtsweep.config.model import ModelConfig
 from mtsweep.config.prompt import PromptConfig
-from mtsweep.config.scoring import DecodingConfig, EvaluationConfig, TrackingConfig
+from mtsweep.config.scoring import DecodingConfig, EvaluationConfig
 from mtsweep.config.section import Section
 from mtsweep.config.sweep import SweepConfig
 from mtsweep.config.synthesis import SynthesisConfig
+from mtsweep.config.tracking import TrackingConfig
 from mtsweep.config.trainer import TrainerConfig
 
 
@@ -25,7 +26,7 @@ class RunConfig(Section):
     prompt: PromptConfig
     decoding: DecodingConfig
     evaluation: EvaluationConfig
-    tracking: TrackingConfig
+    tracking: TrackingConfig = TrackingConfig()
     sweep: SweepConfig = SweepConfig()
     synthesis: SynthesisConfig | None = None
     """What ``synthesize`` does; runs take no notice of it."""

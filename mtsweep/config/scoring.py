@@ -1,4 +1,4 @@
-"""How translations are generated and scored, and where the figures are mirrored."""
+"""How translations are generated and scored."""
 
 from __future__ import annotations
 
@@ -69,13 +69,3 @@ class EvaluationConfig(Section):
     """Further test sets, scored before and after: a name to what differs from the data section
     (``evaluation.also.legal.domains=[legal]``), or to a whole one
     (``+data@evaluation.also.general=phrasebook``). Their test part is taken, nothing else."""
-
-
-class TrackingConfig(Section):
-    """Where the figures are mirrored (``conf/tracking/``)."""
-
-    name: Literal["wandb", "none"]
-    mode: Literal["auto", "online", "offline"] = "auto"
-    """``auto`` is online where a W&B key is found, else offline."""
-    project: str = "mtsweep"
-    entity: str | None = None
