@@ -13,6 +13,7 @@ from mtsweep import languages
 from mtsweep.data.pairs import Message
 from mtsweep.errors import MtsweepError, UserError
 from mtsweep.evaluation.generate import Hypothesis
+from mtsweep.models import families
 from mtsweep.models.chat import ChatCodec
 from mtsweep.serve.chatter import Chatter
 from mtsweep.serve.resolve import Chosen
@@ -43,6 +44,7 @@ class Desk:
         self.runs: Mapping[str, Chosen] = {each.name: each for each in chosen}
         self.max_characters = max_characters
         self._variants = Variants(chosen)
+        self._vocabulary = frozenset(self._variants.base.tokenizer.get_vocab())
         self._changed, self._line = threading.Condition(), deque[object]()
 
     @property
@@ -50,6 +52,25 @@ class Desk:
         """Whether the model can hold a conversation."""
         base = self._variants.base
         return base.family == "causal" and bool(base.tokenizer.chat_template)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is being answered, or waits."""
+        return bool(self._line)
+
+    def languages(self, run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Source and target languages that a run can be asked for, its own first (FLORES-200)."""
+        data, base = self.runs[run].config.data, self._variants.base
+        return families.known(base.family, self._vocabulary, (data.source_lang, data.target_lang))
+
+    def warm(self) -> None:
+        """Have the first run say one token, so that nobody waits for what happens only once."""
+        name, chosen = next(iter(self.runs.items()))
+        data, few = chosen.config.data, Sampling(max_new_tokens=1)
+        if data.is_chat:
+            list(self.stream_answer(name, [Message("user", "1")], few, tuned=True))
+        else:
+            self.translate(name, ["1"], (data.source_lang, data.target_lang), few)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -66,7 +87,12 @@ class Desk:
                 self._line.popleft()
                 self._changed.notify_all()
 
-    def _checked(self, text: str, run: str) -> Chosen:
+    def check(self, run: str, text: str) -> Chosen:
+        """The run asked for.
+
+        Raises:
+            UserError: if it is not served, or the text is none or too long.
+        """
         if run not in self.runs:
             raise UserError(f"run: {run!r} is not served; there are: {', '.join(self.runs)}")
         if not text.strip():
@@ -80,9 +106,12 @@ class Desk:
     def _translator(self, chosen: Chosen, model: Any, pair: tuple[str, str]) -> Translator:  # noqa: ANN401
         data = chosen.config.data
         own = (data.source_lang, data.target_lang) == pair
-        for key, code in zip(("source_lang", "target_lang"), pair, strict=True):
+        known = self.languages(chosen.name)
+        for key, code, there in zip(("source_lang", "target_lang"), pair, known, strict=True):
             if complaint := languages.complaint(code):
                 raise UserError(f"{key}: {complaint}")
+            if code not in there:
+                raise UserError(f"{key}: {chosen.config.model.name} does not know {code}")
         data = data.model_copy(update={"source_lang": pair[0], "target_lang": pair[1]})
         config = chosen.config.model_copy(update={"data": data})
         shots = chosen.shots if own else None
@@ -97,7 +126,7 @@ class Desk:
             UserError: if the request is not as it must be.
             BusyError: if too many wait.
         """
-        chosen = self._checked("\n".join(texts), run)
+        chosen = self.check(run, "\n".join(texts))
         with self._turn(), self._placed(chosen, tuned=True) as model:
             translator = self._translator(chosen, model, pair)
             return [_lines(translator, text, sampling, Listener()) for text in texts]
@@ -111,7 +140,7 @@ class Desk:
             UserError: if the request is not as it must be.
             BusyError: if too many wait.
         """
-        chosen = self._checked(text, run)
+        chosen = self.check(run, text)
 
         def work(listener: Listener) -> None:
             with self._turn(), self._placed(chosen, tuned=tuned) as model:
@@ -129,7 +158,7 @@ class Desk:
             BusyError: if too many wait.
         """
         turns = _whole(history)[-_TURNS_KEPT - 1 :]
-        chosen = self._checked(turns[-1].content if turns else "", run)
+        chosen = self.check(run, turns[-1].content if turns else "")
         context = getattr(self._variants.base.model.config, "max_position_embeddings", None)
         limit = min(sampling.max_new_tokens or TOKENS, (context or 2 * TOKENS) // 2)
         decoding = chosen.config.decoding.model_copy(

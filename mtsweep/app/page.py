@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -15,8 +15,12 @@ from mtsweep.errors import MtsweepError
 from mtsweep.serve.streaming import Sampling
 
 _EXAMPLES = 5
-_ONE = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
 _RIGHT_TO_LEFT = ("Arab", "Hebr")
+_ONE = {
+    "concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private",
+    "trigger_mode": "always_last",
+}  # fmt: skip
+"""Of what asks the model: one at a time, and who asks while an answer grows is answered next."""
 _Turns = list[dict[str, Any]]
 
 
@@ -42,20 +46,17 @@ def page(desk: Desk) -> gr.Blocks:
     return blocks.queue(max_size=64)
 
 
-def _codes(desk: Desk, own: tuple[str, str]) -> list[tuple[str, str]]:
-    """Languages to choose from, those of the run first; all, where a model is asked in words."""
-    first = next(iter(desk.runs.values()))
-    known = first.config.model.kind == "causal" or first.config.model.source != "tiny"
-    codes = [*own, *(sorted(languages.FLORES_200 - set(own)) if known else ())]
+def _named(codes: Iterable[str]) -> list[tuple[str, str]]:
     return [(f"{languages.name(code)} ({code})", code) for code in codes]
 
 
 def _translation(desk: Desk, settings: list[Any]) -> None:
     first = next(iter(desk.runs.values()))
     own = first.config.data.source_lang, first.config.data.target_lang
+    sources, targets = desk.languages(first.name)
     with gr.Row():
-        source = gr.Dropdown(_codes(desk, own), value=own[0], label="From")
-        target = gr.Dropdown(_codes(desk, own), value=own[1], label="To")
+        source = gr.Dropdown(_named(sources), value=own[0], label="From", elem_id="from")
+        target = gr.Dropdown(_named(targets), value=own[1], label="To", elem_id="to")
     text = gr.Textbox(label="Text", lines=4, autofocus=True, elem_id="text", rtl=_leftward(own[0]))
     with gr.Row():
         go = gr.Button("Translate", variant="primary", elem_id="translate")
@@ -108,8 +109,9 @@ def _chat(desk: Desk, settings: list[Any]) -> None:
     def answer(*given: Any) -> Iterator[tuple[str, _Turns, _Turns]]:  # noqa: ANN401 - of boxes
         run, heat, top, limit, both, text, a, b = given
         drawn, asked = Sampling(heat, top, int(limit)), _turn("user", text)
-        a, b = [*a, asked], [*b, asked]
         with _told():
+            desk.check(run, text)
+            a, b = [*a, asked], [*b, asked]
             grown = a
             yield "", a, b
             for result in desk.stream_answer(run, _messages(a), drawn, tuned=True):

@@ -37,17 +37,21 @@ def loopback(host: str) -> bool:
         return False
 
 
-def serving(desk: Desk, auth: tuple[str, str] | None) -> Any:  # noqa: ANN401 - a FastAPI
+def serving(desk: Desk, auth: tuple[str, str] | None, *, local: bool = True) -> Any:  # noqa: ANN401 - a FastAPI
     """The whole application.
 
     Args:
         desk: Answers.
         auth: User and password; ``None`` asks for none.
+        local: Answer what was sent to this machine's own names alone, so that no page of another
+            place can ask through a name that it points here (DNS rebinding).
     """
     app = application(desk)
 
     @app.middleware("http")
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        if local and not loopback(request.url.hostname or ""):
+            return JSONResponse({"error": "this app is reached as http://127.0.0.1 alone"}, 403)
         if request.url.path in {"/translate", "/openapi.json"}:
             if auth is not None and not _knows(request.headers.get("authorization", ""), auth):
                 told = {"error": "user and password are asked for"}

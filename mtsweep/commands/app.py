@@ -39,11 +39,11 @@ def run(arguments: Sequence[str]) -> int:
     device.use(given.device)
     with quiet():
         desk = Desk(chosen, given.max_characters)
+        desk.warm()
+    app = serving(desk, auth, local=loopback(given.host))
     print(f"{', '.join(desk.runs)} at http://{given.host}:{listening.getsockname()[1]}/")
     print("POST /translate takes JSON, /openapi.json describes it. Ctrl-C ends.", flush=True)
-    server = uvicorn.Server(
-        uvicorn.Config(serving(desk, auth), log_level="warning", timeout_graceful_shutdown=3)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3))
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:

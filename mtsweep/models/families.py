@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Literal, get_args
 
 from mtsweep import languages
@@ -75,6 +76,35 @@ def language_code(family: Family, code: str) -> str | None:
             return languages.name(code)
         case _:
             return code
+
+
+def known(
+    family: Family, vocabulary: Container[str], own: tuple[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Source and target languages that a model can be told, those of its own pair first.
+
+    A Marian model says by its ``>>deu<<`` tokens what it translates into, and nowhere what from, so
+    its own source language is the only one. What is asked in words, or in bare text, may be any.
+
+    Args:
+        family: Of the model.
+        vocabulary: Tokens of its tokenizer.
+        own: FLORES-200 codes that it was tuned on.
+    """
+    others = sorted(languages.FLORES_200 - set(own))
+    match family:
+        case "causal" | "t5":
+            there = others
+        case "marian":
+            there = [each for each in others if f">>{language_code(family, each)}<<" in vocabulary]
+            return own[:1], (own[1], *there)
+        case "nllb" | "m2m100" | "mbart50":
+            written = "__{}__" if family == "m2m100" else "{}"
+            there = [each for each in others
+                     if written.format(language_code(family, each)) in vocabulary]  # fmt: skip
+        case _:
+            return own[:1], own[1:]
+    return (own[0], own[1], *there), (own[1], own[0], *there)
 
 
 def describe(family: Family, source: str, target: str) -> str:

@@ -82,9 +82,8 @@ def stream(
 
     config = generation_config(model, codec, decoding, limit)
     if sampling.temperature > 0:
-        config.update(
-            do_sample=True, num_beams=1, temperature=sampling.temperature, top_p=sampling.top_p
-        )
+        heat, top = float(sampling.temperature), float(sampling.top_p)  # a whole 1 is refused
+        config.update(do_sample=True, num_beams=1, temperature=heat, top_p=top)
     given = torch.tensor([ids], device=model.device)
 
     def halt(input_ids: torch.Tensor, scores: object) -> torch.Tensor:  # noqa: ARG001

@@ -50,8 +50,9 @@ def test_a_language_is_written_as_the_family_writes_it(family, english, spanish,
     assert [families.language_code(family, code) for code in codes] == [english, spanish, tamil]
 
 
-def written(family: str) -> set[str | None]:
-    return {families.language_code(family, code) for code in languages.FLORES_200} - {None}
+def written(family: families.Family) -> set[str]:
+    told = (families.language_code(family, code) for code in languages.FLORES_200)
+    return {code for code in told if code is not None}
 
 
 def test_the_codes_of_mbart50_are_those_of_transformers():
@@ -83,3 +84,20 @@ def test_the_banner_has_a_phrase_for_every_family(family):
     assert "None" not in told
     if family in {"nllb", "m2m100", "mbart50", "marian", "t5"}:
         assert str(families.language_code(family, "spa_Latn")) in told
+
+
+def test_a_model_is_asked_for_the_languages_that_it_knows():
+    own = "eng_Latn", "spa_Latn"
+    everything = families.known("causal", (), own)
+    assert everything[0][:2] == own
+    assert everything[1][:2] == own[::-1]
+    assert {len(each) for each in everything} == {len(languages.FLORES_200)}
+    some = families.known("nllb", {"eng_Latn", "spa_Latn", "tam_Taml", "Tamil"}, own)
+    assert some == (("eng_Latn", "spa_Latn", "tam_Taml"), ("spa_Latn", "eng_Latn", "tam_Taml"))
+    assert families.known("m2m100", {"__ta__", "ta"}, own)[0] == (
+        "eng_Latn",
+        "spa_Latn",
+        "tam_Taml",
+    )
+    assert families.known("marian", {">>deu<<", "deu"}, own) == (own[:1], ("spa_Latn", "deu_Latn"))
+    assert families.known("marian", (), own) == (own[:1], own[1:])

@@ -18,6 +18,9 @@ from tests.report.conftest import browser  # noqa: F401 - a fixture
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
+HERE = "http://127.0.0.1"
+
+
 @pytest.fixture(scope="module")
 def desk(output, finished):
     from mtsweep.app.desk import Desk
@@ -31,7 +34,7 @@ def client(desk):
 
     from mtsweep.app.server import serving
 
-    with TestClient(serving(desk, None)) as made:
+    with TestClient(serving(desk, None), HERE) as made:
         yield made
 
 
@@ -100,11 +103,17 @@ def test_without_user_and_password_nothing_is_answered(desk):
 
     from mtsweep.app.server import serving
 
-    with TestClient(serving(desk, ("ann", "secret"))) as guarded:
+    with TestClient(serving(desk, ("ann", "secret")), HERE) as guarded:
         assert guarded.post("/translate", json={"text": "a"}).status_code == 401
         assert guarded.get("/config").status_code == 401
         told = guarded.post("/translate", json={"text": "a"}, auth=("ann", "secret"))
         assert told.status_code == 200
+
+
+def test_a_page_of_another_place_cannot_ask_under_a_name_of_its_own(client):
+    told = client.post("/translate", json={"text": "a"}, headers={"Host": "evil.example:7860"})
+    assert told.status_code == 403
+    assert client.get("/", headers={"Host": "[::1]:7860"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -162,3 +171,62 @@ def test_a_person_translates_by_keyboard_and_is_told_what_is_wrong(shown, desk):
         if told.is_visible():
             break
     assert told.is_visible()
+
+
+def test_sliders_and_another_run_change_what_is_said(shown, desk):
+    pair, tuned = ("eng_Latn", "spa_Latn"), "document.querySelector('#tuned textarea').value"
+    first, other = desk.runs
+    shown.wait_for_selector("#text textarea")
+    shown.get_by_text("Settings").click()
+    shown.fill("#limit input[type=number]", "3")
+    shown.keyboard.press("Tab")
+    shown.fill("#text textarea", "Where does it hurt?")
+    shown.click("#translate")
+    for run in (first, other):
+        if run == other:
+            shown.click("#run input")
+            shown.get_by_role("option", name=other).click()
+            shown.click("#translate")
+        few = Sampling(max_new_tokens=3)
+        wanted = desk.translate(run, ["Where does it hurt?"], pair, few)[0]
+        assert wanted.tokens <= 3
+        shown.wait_for_function(f"text => {tuned} === text", arg=wanted.text)
+    shown.fill("#temperature input[type=number]", "2")
+    shown.fill("#top-p input[type=number]", "0.95")
+    shown.keyboard.press("Tab")
+    said = set()
+    for _ in range(4):  # drawn anew each time
+        shown.evaluate("document.querySelector('#tuned textarea').dataset.seen = 1")
+        shown.get_by_role("button", name="Clear").first.click()
+        shown.wait_for_function(f"{tuned} === ''")
+        shown.fill("#text textarea", "Where does it hurt?")
+        shown.click("#translate")
+        shown.wait_for_function(f"{tuned} !== ''")
+        said.add(shown.evaluate(tuned))
+    assert len(said) > 1
+
+
+def test_a_person_chats_stops_and_is_told_what_cannot_be_sent(shown, desk):
+    shown.wait_for_selector("#run")
+    shown.get_by_role("tab", name="Chat").click()
+    shown.click("#send")
+    shown.get_by_text("there is nothing in it").wait_for()
+    said = shown.locator("#chat-tuned [data-testid=user]")
+    assert said.count() == 0
+    for number, text in enumerate(("Hello <b>you</b>", "And now?"), 1):
+        shown.fill("#message textarea", text)
+        shown.keyboard.press("Enter")
+        shown.locator("#chat-tuned [data-testid=bot]").nth(number - 1).wait_for()
+        assert said.nth(number - 1).inner_text().strip() == text
+        shown.click("#chat-stop")
+        wait_until(lambda: not desk.busy)
+    shown.click("#chat-clear")
+    said.first.wait_for(state="detached")
+
+
+def wait_until(true, seconds=20):
+    for _ in range(seconds * 20):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came true")
