@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mtsweep.compare.settings import Found
     from mtsweep.compose import Job
     from mtsweep.config import SweepConfig, TrackingConfig
+    from mtsweep.config.launcher import Launcher
     from mtsweep.plan import Plan
     from mtsweep.sweep.engine import Failure
     from mtsweep.sweep.slots import Slot
@@ -115,6 +116,7 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - what signa
 def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     from mtsweep import byparts, terminal
     from mtsweep import plan as plans
+    from mtsweep.config.launcher import describe
     from mtsweep.record import write
     from mtsweep.sweep import memory
     from mtsweep.sweep.engine import Failure
@@ -123,18 +125,21 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
 
     out = terminal.console()
     plan = plans.make(jobs)
-    sweep = jobs[0].config.sweep
-    places = slots(sweep)
+    sweep, launcher = jobs[0].config.sweep, jobs[0].launcher
+    here = launcher.kind == "local"
+    places = slots(sweep) if here else []
     if sweep.dry_run:
         terminal.planned(out, plan)
         return
-    left_out = memory.refused(plan, sweep)
+    # What a job's machine has is not known before it runs there.
+    left_out = memory.refused(plan, sweep) if here else {}
     folder = _sweep_folder(plan, arguments)
     failures = {run.id: Failure(run, left_out[run.id]) for run in plan.runs if run.id in left_out}
     plan = memory.without(plan, left_out)
     if plan.groups:
-        terminal.banner(out, plan)
-        failures |= {failure.run.id: failure for failure in _drive(plan, sweep, places, out)}
+        terminal.banner(out, plan, "" if here else describe(launcher))
+        told = _drive(plan, sweep, places, out) if here else _send(plan, sweep, launcher, out)
+        failures |= {failure.run.id: failure for failure in told}
     _comet(plan)
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     write(folder / "table.csv", as_csv(table))
@@ -224,6 +229,17 @@ def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console)
 
     with progress.LiveTable(out, plan) if out.is_terminal else progress.Plain(out) as look:
         return drive(plan, sweep, places, look)
+
+
+def _send(plan: Plan, sweep: SweepConfig, launcher: Launcher, out: Console) -> list[Failure]:
+    """Do the runs in jobs of a scheduler."""
+    from mtsweep import progress
+    from mtsweep.sweep.away.choose import scheduler
+    from mtsweep.sweep.away.drive import drive
+
+    there = scheduler(launcher, sweep)
+    with progress.LiveTable(out, plan) if out.is_terminal else progress.Plain(out) as look:
+        return drive(plan, sweep, there, look)
 
 
 def _sweep_folder(plan: Plan, arguments: Sequence[str]) -> Path:

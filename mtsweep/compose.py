@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtsweep.config import RunConfig, is_key, known_keys, unknown, validate
+from mtsweep.config.launcher import Launcher, Local, is_launcher_key, launcher, launcher_keys
 from mtsweep.errors import ConfigError, Problem, UserError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Job:
     config: RunConfig
     overrides: str
     """What tells it from the other runs of its command; empty for a single run."""
+    launcher: Launcher = Local()
+    """Where the command's runs are done."""
 
 
 Execute = Callable[[list[Job]], None]
@@ -91,10 +94,10 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
 
     Args:
         arguments: Hydra's command line: flags and overrides.
-        execute: What a launcher other than ours calls, in its own process, for each run.
+        execute: What a launcher that is not ours calls, in its own process, for each run.
 
     Returns:
-        The runs to do here; none under another launcher, or where Hydra only printed something.
+        The runs; none under a launcher that is not ours, or where Hydra only printed something.
 
     Raises:
         ConfigError: for every problem of every run.
@@ -104,6 +107,7 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
+    _register_plugins()
     checked = _checked(arguments)
     task = _Task(execute)
     main = hydra.main(config_path=str(conf_dirs()[-1]), config_name="config", version_base="1.3")
@@ -111,15 +115,26 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
     with _environment("HYDRA_FULL_ERROR", "1"), _argv(["mtsweep", *checked]):
         try:
             main(task)()
-            return _jobs(task.composed, task.overrides)
+            return _jobs(task.composed, task.overrides, task.launcher)
         except (HydraException, OmegaConfBaseException, ValueError, YAMLError) as error:
             raise ConfigError([_hydra_problem(error)]) from error
+
+
+@cache
+def _register_plugins() -> None:
+    """See to it that ours are what their names mean, whatever else is installed."""
+    from hydra.core.plugins import Plugins
+
+    from hydra_plugins.mtsweep_plugins.local import register
+
+    Plugins.instance()
+    register()
 
 
 class _Task:
     """The task function.
 
-    A single run and our launcher leave their work here; other launchers call it with one run at a
+    A single run and our launchers leave their work here; other launchers call it with one run at a
     time, in a process of their own.
     """
 
@@ -127,25 +142,31 @@ class _Task:
         self.execute = execute
         self.composed: list[dict[str, Any]] = []
         self.overrides: list[Sequence[str]] = []
+        self.launcher: Mapping[str, Any] = {}
 
     def __call__(self, composed: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            self.execute(_jobs([_plain(composed)], [HydraConfig.get().overrides.task]))
+            self.execute(_jobs([_plain(composed)], [HydraConfig.get().overrides.task], {}))
         else:
+            self.launcher = _launcher_options(HydraConfig.get().launcher)
             self.composed.append(_plain(composed))
             self.overrides.append([])
 
     def compose_all(
-        self, load: Callable[[Sequence[str]], DictConfig], overrides: Sequence[Sequence[str]]
+        self,
+        load: Callable[[Sequence[str]], DictConfig],
+        overrides: Sequence[Sequence[str]],
+        launcher: Mapping[str, Any],
     ) -> None:
-        """Take all runs of a sweep, each by its overrides.
+        """Take all runs of a sweep, each by its overrides, and what their launcher is told.
 
         Hydra takes 50 ms to compose a run. Runs that choose the same options and differ in plain
         values alone are composed once; the values are put in as Hydra would put them in.
         """
+        self.launcher = launcher
         known: dict[tuple[str, ...], dict[str, Any] | None] = {}
         read = cache(_plain_value)
         for own in overrides:
@@ -198,14 +219,29 @@ def _with_values(shared: dict[str, Any], values: Iterable[tuple[str, Any]]) -> d
     return made
 
 
-def _jobs(composed: Sequence[dict[str, Any]], overrides: Sequence[Sequence[str]]) -> list[Job]:
+def _launcher_options(options: DictConfig) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(options, resolve=True)
+    # Of a single run a launcher of somebody else's has no part.
+    ours = isinstance(values, dict) and "mtsweep_plugins" in str(values.get("_target_"))
+    return {str(key): value for key, value in values.items()} if ours else {}  # type: ignore[union-attr]
+
+
+def _jobs(
+    composed: Sequence[dict[str, Any]],
+    overrides: Sequence[Sequence[str]],
+    options: Mapping[str, Any],
+) -> list[Job]:
     told = [", ".join(own) for own in _telling(overrides)]
     results = [validate(each, own) for each, own in zip(composed, told, strict=True)]
     problems = [problem for result in results if isinstance(result, list) for problem in result]
-    if problems:
-        raise ConfigError(_merged(problems, len(results)))
+    there = launcher(options)
+    if problems or isinstance(there, list):
+        found = _merged(problems, len(results))
+        raise ConfigError([*found, *there] if isinstance(there, list) else found)
     return [
-        Job(result, own)
+        Job(result, own, there)
         for result, own in zip(results, told, strict=True)
         if isinstance(result, RunConfig)
     ]
@@ -316,6 +352,8 @@ def _override_problems(
             if str(choice) not in options[key]:
                 listed = ", ".join(options[key]) or "none yet"
                 yield Problem(key, f"no option {str(choice)!r}; there are: {listed}")
+    elif key == "hydra/launcher" or key.startswith("hydra.launcher."):
+        yield from _launcher_problems(override)
     elif key == "hydra" or key.startswith(("hydra.", "hydra/")):
         return
     elif not is_key(key, known) and not any(name.startswith(f"{key}.") for name in known):
@@ -323,6 +361,27 @@ def _override_problems(
             yield Problem(key, unknown(key, [*known, *options]))
         else:
             yield Problem(key, unknown(key, known))
+
+
+def _launcher_problems(override: Override) -> Iterator[Problem]:
+    key = override.key_or_group
+    if key != "hydra/launcher":
+        if not is_launcher_key(key):
+            yield Problem(key, unknown(key, launcher_keys()))
+        return
+    there = _launchers()
+    for choice in _choices(override):
+        if str(choice) not in there:
+            yield Problem(key, f"no option {str(choice)!r}; there are: {', '.join(there)}")
+
+
+def _launchers() -> list[str]:
+    """Ours, those of other packages, and the user's own."""
+    from hydra.core.config_store import ConfigStore
+
+    known = [name.removesuffix(".yaml") for name in ConfigStore.instance().list("hydra/launcher")]
+    own = [path.stem for folder in conf_dirs() for path in folder.glob("hydra/launcher/*.yaml")]
+    return sorted({*known, *own})
 
 
 _OPTIONAL = {"experiment", "synthesis"}
@@ -348,7 +407,7 @@ def _ready(
     key = override.key_or_group
     if key in _OPTIONAL and override.value() is None:
         return f"~{key}"
-    plain = is_key(key, known) and key not in options
+    plain = (is_key(key, known) and key not in options) or is_launcher_key(key)
     return f"++{text.lstrip('+')}" if plain and not text.startswith("~") else text
 
 

@@ -151,7 +151,7 @@ def make(jobs: Sequence[Job]) -> Plan:
     distinct = _looked_up(tuple(runs.values()), Path(config.output_dir) / "runs")
     return Plan(
         runs=distinct,
-        groups=tuple(_groups(_chosen(distinct, config.sweep))),
+        groups=tuple(groups(_chosen(distinct, config.sweep))),
         duplicates=len(jobs) - len(left_out) - len(distinct),
         left_out=tuple(dict.fromkeys(left_out)),
         name=config.sweep.name or _sweep_name(distinct),
@@ -447,7 +447,8 @@ def _digest(value: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def _groups(runs: Iterable[Run]) -> list[Group]:
+def groups(runs: Iterable[Run]) -> list[Group]:
+    """Runs that can share a base model in memory, on the devices of this machine."""
     shared: dict[str, list[Run]] = {}
     for run in runs:
         # On a GPU a model that is trained whole is loaded in another precision.

@@ -164,7 +164,8 @@ class Plain:
         elif isinstance(event, Began):
             self.stages[slot] = _Stage(event.run, event.stage, event.total)
             self.told[slot] = time.monotonic()
-            self.out.print(Text(f"{event.run}: {event.stage} 0/{event.total}"))
+            count = f" 0/{event.total}" if event.total else ""
+            self.out.print(Text(f"{event.run}: {event.stage}{count}"))
         elif isinstance(event, Advanced) and slot in self.stages:
             self.stages[slot].advance(event.done, event.figures)
             self._tell(slot, self.stages[slot])

@@ -35,16 +35,16 @@ def console() -> Console:
     return made
 
 
-def banner(out: Console, plan: Plan) -> None:
-    """Say what will run."""
+def banner(out: Console, plan: Plan, jobs: str = "") -> None:
+    """Say what will run, and whose jobs do it where this machine does not."""
     grid = Table.grid(padding=(0, 2))
-    for name, value in _told(plan):
+    for name, value in _told(plan, jobs):
         grid.add_row(Text(name, style="bold"), Text(value))
     out.print(Text(f"mtsweep: {plan.name}", style="bold cyan"))
     out.print(grid)
 
 
-def _told(plan: Plan) -> list[tuple[str, str]]:
+def _told(plan: Plan, jobs: str) -> list[tuple[str, str]]:
     finished = sum(run.finished for run in plan.runs)
     runs = f"{len(plan.runs)}" + (f", {finished} of them finished" if finished else "")
     if plan.duplicates:
@@ -56,12 +56,12 @@ def _told(plan: Plan) -> list[tuple[str, str]]:
         *_each("model", [_model(run) for run in plan.runs]),
         *_each("data", [_data(run) for run in plan.runs]),
         *_each("training", [_training(run) for run in plan.runs]),
-        ("device", f"{device.describe()}, {_precision(plan)}"),
+        ("device", jobs or f"{device.describe()}, {_precision(plan)}"),
         ("tracking", ", ".join(tracked)),
         ("output", str(Path(config.output_dir).absolute())),
         *_each("left out", list(plan.left_out)),
         *_each("test set", _foreseen(plan)),
-        *_each("note", memory.notes(plan)),
+        *_each("note", [] if jobs else memory.notes(plan)),
         *_each("advice", advised(plan)),
     ]
 

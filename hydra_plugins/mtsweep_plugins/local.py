@@ -1,7 +1,7 @@
 """Our Hydra plugins, imported at every start of Hydra: nothing heavy here.
 
-``hydra/launcher=local`` takes all runs of a sweep at once; ``hydra/sweeper=grid`` is Hydra's basic
-sweeper without its rehearsal, which composes every job a second time and writes a file.
+Our launchers take all runs of a sweep at once; ``hydra/sweeper=grid`` is Hydra's basic sweeper
+without its rehearsal, which composes every job a second time and writes a file.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+
+from mtsweep.config.launcher import defaults
 
 
 class LocalLauncher(Launcher):
@@ -38,7 +40,8 @@ class LocalLauncher(Launcher):
         initial_job_idx: int,  # noqa: ARG002 - runs are named by content, not counted
     ) -> Sequence[JobReturn]:
         """Run the jobs; their results are records, so nothing is returned to Hydra."""
-        self.task.compose_all(self._compose, job_overrides)
+        options: Any = OmegaConf.to_container(self.config.hydra.launcher, resolve=True)
+        self.task.compose_all(self._compose, job_overrides, options)
         return []
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
@@ -47,6 +50,13 @@ class LocalLauncher(Launcher):
         with open_dict(job):
             job.hydra.job.id = job.hydra.job.num = 0
         return job
+
+
+class JobLauncher(LocalLauncher):
+    """The same for jobs of a scheduler (``config/launcher.py``): what it is told goes along."""
+
+    def __init__(self, **_: Any) -> None:  # noqa: ANN401 - read and checked where it is used
+        super().__init__()
 
 
 class GridSweeper(BasicSweeper):
@@ -97,21 +107,23 @@ class OwnGroups(SearchPathPlugin):
 
 
 _HERE = "hydra_plugins.mtsweep_plugins.local"
-_STORE = ConfigStore.instance()
-_STORE.store(
-    group="hydra/launcher",
-    name="local",
-    node={"_target_": f"{_HERE}.LocalLauncher"},
-    provider=_HERE,
-)
-_STORE.store(
-    group="hydra/sweeper",
-    name="grid",
-    node={
-        "_target_": f"{_HERE}.GridSweeper",
-        "max_batch_size": None,
-        "params": None,
-        "grids": None,
-    },
-    provider=_HERE,
-)
+
+
+def register() -> None:
+    """Put our launchers and our sweeper into Hydra's store.
+
+    Packages of Hydra's own have launchers of the same names, which take one run a job; whichever
+    was imported last would win, so this is called again once all are there.
+    """
+    store = ConfigStore.instance()
+    nodes: dict[str, dict[str, Any]] = {"local": {"_target_": f"{_HERE}.LocalLauncher"}}
+    for name, options in defaults().items():
+        nodes[name] = {"_target_": f"{_HERE}.JobLauncher", **options}
+    for name, node in nodes.items():
+        store.store(group="hydra/launcher", name=name, node=node, provider=_HERE)
+    grid = {"max_batch_size": None, "params": None, "grids": None}
+    node = {"_target_": f"{_HERE}.GridSweeper", **grid}
+    store.store(group="hydra/sweeper", name="grid", node=node, provider=_HERE)
+
+
+register()

@@ -1,0 +1,31 @@
+"""Which scheduler a launcher means; its library is imported when it is needed."""
+
+from __future__ import annotations
+
+from mtsweep.config import SweepConfig
+from mtsweep.config.launcher import Launcher, SubmititLocal, SubmititSlurm
+from mtsweep.errors import UserError
+from mtsweep.sweep.away.schedulers import Scheduler, Seat, seats_here
+
+
+def scheduler(options: Launcher, sweep: SweepConfig) -> Scheduler:
+    """The scheduler of a launcher.
+
+    Raises:
+        UserError: if its library is not installed, or it cannot be reached.
+    """
+    if isinstance(options, SubmititSlurm):
+        from mtsweep.sweep.away.slurm import Slurm
+
+        return Slurm(options, sweep, _seats_of_a_cluster(options, sweep))
+    if isinstance(options, SubmititLocal):
+        from mtsweep.sweep.away.slurm import Rehearsal
+
+        return Rehearsal(options, sweep, seats_here(sweep, options.array_parallelism))
+    raise UserError(f"hydra/launcher: {options.kind} is not there yet")
+
+
+def _seats_of_a_cluster(options: SubmititSlurm, sweep: SweepConfig) -> list[Seat]:
+    threads = max(1, (options.cpus_per_task or 1) // sweep.workers)
+    environment = {"OMP_NUM_THREADS": str(threads)} if options.cpus_per_task else {}
+    return [Seat(environment) for _ in range(options.array_parallelism)]

@@ -1,0 +1,101 @@
+"""A job's folder, ``sweeps/<name>/jobs/<number>/``, on a file system that both sides see.
+
+``load.pickle`` is what the job gets, ``news.jsonl`` what it tells, ``cancel`` a mark that asks it
+to stop, ``log.txt`` what its processes print.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtsweep.config import SweepConfig
+from mtsweep.plan import Run
+from mtsweep.sweep.away import news
+from mtsweep.sweep.away.news import News
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a job gets."""
+
+    runs: tuple[Run, ...]
+    sweep: SweepConfig
+    name: str
+    """Of the sweep."""
+    output: Path
+    here: Path
+    """Working directory of the command: paths are relative to it."""
+
+
+class JobFolder:
+    """The files of one job.
+
+    Args:
+        path: Absolute.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read = 0
+
+    @staticmethod
+    def new(sweep: Path) -> JobFolder:
+        """The next folder of a sweep."""
+        jobs = sweep / "jobs"
+        jobs.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((int(p.name) for p in jobs.iterdir() if p.name.isdecimal()), default=0)
+        while True:
+            try:
+                (jobs / str(number)).mkdir()
+            except FileExistsError:  # another command was faster
+                number += 1
+            else:
+                return JobFolder((jobs / str(number)).absolute())
+
+    @property
+    def log(self) -> Path:
+        """What the job's processes print."""
+        return self.path / "log.txt"
+
+    def put(self, load: Load) -> None:
+        """Say what the job gets."""
+        (self.path / "load.pickle").write_bytes(pickle.dumps(load, pickle.HIGHEST_PROTOCOL))
+
+    def load(self) -> Load:
+        """What the job gets."""
+        return pickle.loads((self.path / "load.pickle").read_bytes())  # noqa: S301 - of ours
+
+    def drop_load(self) -> None:
+        """The job is over: nobody needs its runs any more."""
+        (self.path / "load.pickle").unlink(missing_ok=True)
+
+    def tell(self, told: News) -> None:
+        """Add a line for the command."""
+        with (self.path / "news.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(news.dump(told) + "\n")
+
+    def heard(self) -> Iterator[News]:
+        """Whole lines that were added since the last call."""
+        try:
+            # Opened anew: over NFS an open file does not show what another machine adds.
+            with (self.path / "news.jsonl").open("rb") as lines:
+                lines.seek(self._read)
+                added = lines.read()
+        except FileNotFoundError:
+            return
+        whole = added.rfind(b"\n") + 1
+        self._read += whole
+        for line in added[:whole].decode("utf-8").splitlines():
+            yield news.load(line)
+
+    def cancel(self) -> None:
+        """Ask the job to stop, behind a checkpoint, and not to be queued again."""
+        (self.path / "cancel").touch()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked."""
+        return (self.path / "cancel").exists()
