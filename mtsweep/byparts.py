@@ -49,7 +49,7 @@ def parts_of(record: Record) -> dict[str, dict[str, Score]]:
     Of a run with one language pair its scores as a whole are those of the pair.
     """
     data = record.config["data"]
-    found = {name: record.parts[name] for name in record.parts if _PAIR.fullmatch(name)}
+    found = {name: record.parts[name] for name in record.parts if is_pair(name)}
     if not found:
         found = {f"{data['source_lang']}-{data['target_lang']}": record.scores}
     mix = data.get("mix") or () if data.get("source") == "combined" else ()
@@ -57,9 +57,14 @@ def parts_of(record: Record) -> dict[str, dict[str, Score]]:
     return found | {name: record.parts[name] for name in record.parts if name in named}
 
 
+def is_pair(part: str) -> bool:
+    """Whether a part is a language pair, such as ``eng_Latn-spa_Latn``."""
+    return _PAIR.fullmatch(part) is not None
+
+
 def short(part: str) -> str:
     """A part as a heading: ``eng_Latn-spa_Latn`` is ``eng-spa``, where that is enough."""
-    if not _PAIR.fullmatch(part):
+    if not is_pair(part):
         return part
     return "-".join(code.partition("_")[0] for code in part.split("-"))
 

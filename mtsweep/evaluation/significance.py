@@ -7,6 +7,8 @@ resamples are matrix products.
   sacreBLEU does them: the same seed gives the same p-values.
 - sacreBLEU's bootstrap p-value is one-sided for clear differences, and calls two identical systems
   different. What is judged here is therefore the two-sided one (:func:`two_sided`).
+- The order of segments changes no score. A seed draws places in the test set, as sacreBLEU's does,
+  so that in another order errors and p-values are those of other resamples: 2 % apart with 1,000.
 - Several seeds: the spread between seeds, pooled over all settings, is added to the spread over
   segments, with the few degrees of freedom that few seeds leave.
 """

@@ -11,6 +11,7 @@ from mtsweep.report import pictures
 from mtsweep.report.charts import Picture
 from mtsweep.report.entries import Entry, Sweep, flat
 from mtsweep.report.judgement import Judged, Mark
+from mtsweep.report.parts import PartTable, tables
 from mtsweep.scores import LABELS, Score
 
 
@@ -105,6 +106,7 @@ class Content:
     """Label, run id, and the settings that not every run has."""
     shared: Sequence[tuple[str, str]]
     humans: Sequence[Human] = field(default_factory=list)
+    parts: Sequence[PartTable] = field(default_factory=list)
     version: str = __version__
 
     @property
@@ -138,6 +140,7 @@ def content(sweep: Sweep, judged: Judged, humans: Sequence[Human] = ()) -> Conte
         settings=settings,
         shared=shared,
         humans=humans,
+        parts=tables(sweep, lead),
     )
 
 

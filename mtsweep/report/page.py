@@ -165,6 +165,7 @@ def _sections(content: Content, sets: Sequence[SampleSet]) -> list[tuple[str, st
     there = {
         "judgement": ("Judgement", True),
         "scores": ("Scores", True),
+        "parts": ("Parts", bool(content.parts)),
         "ablation": ("Settings", bool(content.judged.ablation)),
         "significance": ("Significance", bool(content.judged.significance)),
         "curves": ("Training", bool(content.curves)),

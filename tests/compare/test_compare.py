@@ -106,6 +106,21 @@ def test_the_order_of_runs_never_changes_a_judgement(ranks):
             assert p_values[frozenset((pair.first, pair.second))] == pytest.approx(pair.p_holm)
 
 
+def test_the_order_of_segments_never_changes_a_judgement(ranks):
+    before = compare(ranks[1])
+    order = random.Random(3).sample(range(80), 80)
+    for folder, _ in ranks[1]:
+        rows = folder.predictions("test")
+        folder.write_predictions("test", [rows[place] for place in order])
+        shutil.rmtree(folder.path / "segments")
+    after = compare(ranks[1])
+    for here, there in zip(before.verdicts, after.verdicts, strict=True):
+        assert (here.best, set(here.tied)) == (there.best, set(there.tied))
+        for one, other in zip(here.pairs, there.pairs, strict=True):
+            assert one.difference == pytest.approx(other.difference, abs=1e-9)
+            assert one.real == other.real
+
+
 def test_identical_runs_are_tied_and_their_difference_is_none(tmp_path):
     found = [
         put(tmp_path, "1" * 12, 0.3, {"lora.r": 8}, seed=1),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.significance import PairedTest
 from scipy import stats
@@ -55,6 +55,26 @@ def test_p_values_are_sacrebleus_on_its_seed(name, kind, monkeypatch):
         ours = significance.randomised(statistics, name, [(0, 1), (0, 2), (0, 3)], 500)
     assert ours == pytest.approx([each.p_value for each in results], abs=1e-12)
     assert values[1:] == pytest.approx([each.score for each in results])
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=8, deadline=None)
+def test_the_order_of_segments_changes_no_score_and_an_error_by_chance_alone(seed):
+    """A seed draws places, as sacreBLEU's does: the same segments elsewhere are other draws."""
+    references, systems = _texts()
+    statistics = [segments.counted("chrf", texts, references, "spa_Latn") for texts in systems]
+    order = np.random.default_rng(seed).permutation(len(references))
+    moved = [each[order] for each in statistics]
+    whole = significance.whole(statistics, "chrf")
+    assert significance.whole(moved, "chrf") == pytest.approx(whole, abs=1e-9)
+    drawn, again = (significance.resampled(each, "chrf") for each in (statistics, moved))
+    for one, other in combinations(range(len(systems)), 2):
+        there, here = (
+            significance.spread(each[other] - each[one], len(references)) for each in (drawn, again)
+        )
+        assert here.freedom == pytest.approx(there.freedom)
+        # 1,000 resamples know a standard deviation to 2.2 %: this is five times as much, of two.
+        assert here.error == pytest.approx(there.error, rel=5 * 0.022 * 2**0.5)
 
 
 def test_holm_corrects_as_by_hand():

@@ -34,7 +34,7 @@ STAGES = {
     "mtsweep.evaluation.degeneration": {"signs": "score", "degeneration": "score"},
     "mtsweep.tracking": {
         "publish": "tracking",
-        "open_tracker": "tracking",
+        "open_trackers": "tracking",
         "_Wandb.log": "tracking",
         "_Wandb.finish": "tracking",
     },

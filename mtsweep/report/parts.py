@@ -1,0 +1,147 @@
+"""Scores on parts of the test set and on further test sets, run by run.
+
+Values and intervals are those of the records; what is tied with the best of a column is what
+:mod:`mtsweep.compare` says of the runs on it (``compare --on``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mtsweep.byparts import is_pair, parts_of, short
+from mtsweep.compare import compare
+from mtsweep.errors import UserError
+from mtsweep.record import Record
+from mtsweep.report.entries import Entry, Sweep
+from mtsweep.scores import LABELS, Score
+
+_JUDGED = 400
+"""Runs times columns up to which each column is judged; a judgement compares all pairs of runs."""
+
+
+@dataclass(frozen=True)
+class PartCell:
+    """A run on a part."""
+
+    value: float
+    low: float | None
+    high: float | None
+    delta: float | None
+    """Difference to the base row."""
+    better: bool
+    worse: bool
+    tied: bool
+    """Not shown to be worse than the best of the column, where that was judged."""
+
+
+@dataclass(frozen=True)
+class PartTable:
+    """Runs by parts of one kind."""
+
+    title: str
+    metric: str
+    label: str
+    """Of the metric."""
+    heads: Sequence[tuple[str, int]]
+    """Part and the segments in it."""
+    rows: Sequence[tuple[str, str, Sequence[PartCell | None]]]
+    """Label and kind of a run, and its cells."""
+    judged: bool
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An entry, by part: its scores and those of the untouched model."""
+
+    entry: Entry
+    scores: Mapping[str, Mapping[str, Score]]
+    base: Mapping[str, Mapping[str, Score]]
+
+
+def tables(sweep: Sweep, metric: str) -> list[PartTable]:
+    """The tables of a sweep: by language pair, by the rest of its parts, by further test set."""
+    entries = [(entry, entry.record) for entry in sweep.finished if entry.record]
+    inner = [
+        _Seen(entry, {**parts_of(record), **record.parts}, _base_parts(record))
+        for entry, record in entries
+    ]
+    further = [_Seen(entry, record.also, record.base_also) for entry, record in entries]
+    names = list(dict.fromkeys(name for seen in inner for name in seen.scores))
+    pairs = [name for name in names if is_pair(name)]
+    others = [name for name in names if not is_pair(name)]
+    also = list(dict.fromkeys(name for seen in further for name in seen.scores))
+    told = (
+        ("By language pair", inner, pairs if len(pairs) > 1 else []),
+        ("By part of the test set", inner, others if len(others) > 1 else []),
+        ("Further test sets", further, also),
+    )
+    made = [_table(title, seen, columns, metric) for title, seen, columns in told]
+    return [each for each in made if each is not None]
+
+
+def _base_parts(record: Record) -> dict[str, Mapping[str, Score]]:
+    alone = parts_of(record.model_copy(update={"scores": record.base_scores, "parts": {}}))
+    return {**alone, **record.base_parts}
+
+
+def _table(
+    title: str, seen: Sequence[_Seen], names: Sequence[str], metric: str
+) -> PartTable | None:
+    names = [name for name in names if any(metric in each.scores.get(name, {}) for each in seen)]
+    if not names:
+        return None
+    judged = len(seen) * len(names) <= _JUDGED
+    tied = {name: _tied(seen, name, metric) if judged else set() for name in names}
+    heads = [
+        (short(name), next(
+            each.scores[name][metric].segments
+            for each in seen if metric in each.scores.get(name, {})
+        ))
+        for name in names
+    ]  # fmt: skip
+    rows = [
+        (
+            each.entry.label,
+            each.entry.kind,
+            [_cell(each, name, metric, tied[name]) for name in names],
+        )
+        for each in seen
+    ]
+    return PartTable(title, metric, LABELS[metric], heads, rows, judged and any(tied.values()))
+
+
+def _cell(seen: _Seen, name: str, metric: str, tied: set[str]) -> PartCell | None:
+    score = seen.scores.get(name, {}).get(metric)
+    if score is None:
+        return None
+    base = seen.base.get(name, {}).get(metric) if seen.entry.kind == "run" else None
+    delta = score.value - base.value if base else None
+    gain = (delta or 0.0) * (1 if score.direction == "higher" else -1)
+    return PartCell(
+        score.value, score.low, score.high, delta, better=gain > 0, worse=gain < 0,
+        tied=seen.entry.id in tied,
+    )  # fmt: skip
+
+
+def _tied(seen: Sequence[_Seen], name: str, metric: str) -> set[str]:
+    """Ids of runs that are tied with the best on a part; none where it cannot be judged."""
+    found = [
+        (each.entry.folder, each.entry.record)
+        for each in seen
+        if each.entry.folder and each.entry.record and _scored_on(each.entry.record, name)
+    ]
+    if sum(record.kind == "run" for _, record in found) < 2:
+        return set()
+    try:
+        comparison = compare(found, metric, on=name)
+    except UserError:  # told with the judgement of the whole test set, if it is true of that
+        return set()
+    verdicts = [verdict for verdict in comparison.verdicts if verdict.metric == metric]
+    if len(verdicts) != 1:
+        return set()
+    return {run for key in verdicts[0].tied for run in comparison.row(key).ids}
+
+
+def _scored_on(record: Record, name: str) -> bool:
+    return name in record.parts or name in record.also
