@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from mtsweep.compare import Comparison
     from mtsweep.compare.settings import Found
     from mtsweep.compose import Job
+    from mtsweep.compose import Search as Asked
     from mtsweep.config import SweepConfig, TrackingConfig
     from mtsweep.config.launcher import Launcher
-    from mtsweep.plan import Plan
+    from mtsweep.plan import Plan, Run
     from mtsweep.sweep.engine import Failure
+    from mtsweep.sweep.search import Search
     from mtsweep.sweep.slots import Slot
     from mtsweep.table import Row
 
@@ -97,10 +100,12 @@ def _carry_out(arguments: Sequence[str]) -> int:
     """A subcommand, or else a sweep."""
     if arguments and arguments[0] in commands.COMMANDS:
         return commands.find(arguments[0]).run(arguments[1:])
-    from mtsweep.compose import compose
+    from mtsweep import compose
 
-    jobs = compose(arguments, lambda jobs: _sweep(jobs, arguments))
-    if jobs:
+    jobs = compose.asked(arguments, lambda jobs: _sweep(jobs, arguments))
+    if isinstance(jobs, compose.Search):
+        _search(jobs, arguments)
+    elif jobs:
         _sweep(jobs, arguments)
     return 0
 
@@ -114,14 +119,13 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - what signa
 
 
 def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
-    from mtsweep import byparts, terminal
     from mtsweep import plan as plans
+    from mtsweep import terminal
     from mtsweep.config.launcher import describe
-    from mtsweep.record import write
     from mtsweep.sweep import memory
     from mtsweep.sweep.engine import Failure
     from mtsweep.sweep.slots import slots
-    from mtsweep.table import as_csv, rows
+    from mtsweep.table import rows
 
     out = terminal.console()
     plan = plans.make(jobs)
@@ -133,7 +137,7 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
         return
     # What a job's machine has is not known before it runs there.
     left_out = memory.refused(plan, sweep) if here else {}
-    folder = _sweep_folder(plan, arguments)
+    folder = _sweep_folder(plan, arguments, [run.id for run in plan.runs])
     failures = {run.id: Failure(run, left_out[run.id]) for run in plan.runs if run.id in left_out}
     plan = memory.without(plan, left_out)
     if plan.groups:
@@ -142,22 +146,86 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
         failures |= {failure.run.id: failure for failure in told}
     _comet(plan)
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
+    _tabulate(out, folder, table)
+    comparison = _judge(out, table)
+    _conclude(out, plan, comparison, anew=bool(plan.groups))
+    for failure in failures.values():
+        _tell_failure(failure.run, failure.reason)
+    if failures:
+        raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _search(asked: Asked, arguments: Sequence[str]) -> None:
+    """Try settings until there are enough, and compare the best of them with the base row."""
+    from mtsweep import terminal, trials
+    from mtsweep.sweep import searches
+    from mtsweep.sweep.slots import slots
+    from mtsweep.table import rows
+
+    out = terminal.console()
+    prepared = searches.prepare(asked)
+    sweep = prepared.config
+    places = slots(sweep)
+    if sweep.dry_run:
+        trials.planned(out, prepared, prepared.there())
+        return
+    known = [run_id for trial in prepared.there() for run_id in trial.runs]
+    folder = _sweep_folder(prepared.corners, arguments, known)
+    with searches.alone(folder, out.print):
+        study = prepared.study()
+        search = searches.begin(prepared, study)
+        if anew := search.open:
+            told = trials.lines(prepared, study.trials())
+            terminal.banner(out, prepared.corners, search=told)
+            _drive(replace(prepared.corners, groups=()), sweep, places, out, search)
+        found = searches.outcome(prepared, study)
+    _sweep_folder(found.plan, arguments, [run.id for run in found.plan.runs])
+    _comet(found.plan)
+    table = rows(found.plan, found.failed, found.pruned)
+    _tabulate(out, folder, table)
+    trials.told(out, found, prepared)
+    # The dev set has chosen: how the others did on the test set is shown, and judged by nobody.
+    chosen = {run.id for run in found.of(found.best)} if found.best else set()
+    judged = [
+        row for row in table if row.kind == "base" or (row.folder and row.folder.id in chosen)
+    ]
+    comparison = _judge(out, judged)
+    _conclude(out, found.plan, comparison, anew=anew)
+    for run in found.plan.runs:
+        if run.id in found.failed:
+            _tell_failure(run, found.failed[run.id])
+    if failed := found.counts["failed"]:
+        raise RunFailedError(f"{failed} of {len(found.trials)} trials failed")
+
+
+def _tabulate(out: Console, folder: Path, table: list[Row]) -> None:
+    """Show and write the scores."""
+    from mtsweep import byparts, terminal
+    from mtsweep.record import write
+    from mtsweep.table import as_csv
+
     write(folder / "table.csv", as_csv(table))
     terminal.show(out, table)
     told = [(row.label, row.record) for row in table if row.record is not None]
     if parts := byparts.by_parts(told):
         terminal.parts(out, parts)
         write(folder / "parts.csv", byparts.as_csv(told))
-    comparison = _judge(out, table)
-    if plan.groups or not (folder / "report.html").is_file():
+
+
+def _conclude(out: Console, plan: Plan, comparison: Comparison | None, *, anew: bool) -> None:
+    """Write the report, mirror it, and say where everything lies."""
+    from mtsweep import terminal
+
+    folder = plan.folder
+    if plan.runs and (anew or not (folder / "report.html").is_file()):
         _report(folder, comparison)
-    mirrored = _mirrored(jobs[0].config.tracking, folder, comparison) if plan.groups else []
+    tracker = plan.runs[0].config.tracking if plan.runs and anew else None
+    mirrored = _mirrored(tracker, folder, comparison) if tracker else []
     terminal.epilogue(out, plan, folder, mirrored)
-    for failure in failures.values():
-        log = failure.run.folder.log
-        print(f"failed: {failure.run.label}: {failure.reason}\n  log: {log}", file=sys.stderr)
-    if failures:
-        raise RunFailedError(f"{len(failures)} of {len(plan.runs)} runs failed")
+
+
+def _tell_failure(run: Run, reason: str) -> None:
+    print(f"failed: {run.label}: {reason}\n  log: {run.folder.log}", file=sys.stderr)
 
 
 def _comet(plan: Plan) -> None:
@@ -223,12 +291,21 @@ def _mirrored(config: TrackingConfig, folder: Path, comparison: Comparison | Non
     return tracking.publish(config, folder, outcome)
 
 
-def _drive(plan: Plan, sweep: SweepConfig, places: Sequence[Slot], out: Console) -> list[Failure]:
+def _drive(
+    plan: Plan,
+    sweep: SweepConfig,
+    places: Sequence[Slot],
+    out: Console,
+    search: Search | None = None,
+) -> list[Failure]:
     from mtsweep import progress
     from mtsweep.sweep.engine import drive
 
     with progress.LiveTable(out, plan) if out.is_terminal else progress.Plain(out) as look:
-        return drive(plan, sweep, places, look)
+        if search is None:
+            return drive(plan, sweep, places, look)
+        search.say = look.said
+        return drive(plan, sweep, places, look, search)
 
 
 def _send(plan: Plan, sweep: SweepConfig, launcher: Launcher, out: Console) -> list[Failure]:
@@ -242,7 +319,7 @@ def _send(plan: Plan, sweep: SweepConfig, launcher: Launcher, out: Console) -> l
         return drive(plan, sweep, there, look)
 
 
-def _sweep_folder(plan: Plan, arguments: Sequence[str]) -> Path:
+def _sweep_folder(plan: Plan, arguments: Sequence[str], run_ids: Sequence[str]) -> Path:
     """Make the sweep's folder, before anything else: an unwritable place is told early."""
     from mtsweep.compose import question
     from mtsweep.record import write
@@ -251,7 +328,7 @@ def _sweep_folder(plan: Plan, arguments: Sequence[str]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["python", "-m", "mtsweep", *arguments])
-        told = {"command": command, **question(arguments), "runs": [run.id for run in plan.runs]}
+        told = {"command": command, **question(arguments), "runs": [*run_ids]}
         write(folder / "sweep.yaml", yaml.safe_dump(told, sort_keys=False))
     except OSError as error:
         raise UserError(

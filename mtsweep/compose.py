@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mtsweep.config import RunConfig, is_key, known_keys, unknown, validate
 from mtsweep.config.launcher import Launcher, Local, is_launcher_key, launcher, launcher_keys
 from mtsweep.errors import ConfigError, Problem, UserError
+from mtsweep.space import Point, Space, shown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -35,6 +36,40 @@ class Job:
     """What tells it from the other runs of its command; empty for a single run."""
     launcher: Launcher = Local()
     """Where the command's runs are done."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search as it was asked for."""
+
+    space: Space
+    _composed: Callable[[Sequence[str]], dict[str, Any]]
+
+    def jobs(self, point: Point) -> list[Job]:
+        """The runs of a point: one, or one a seed.
+
+        Raises:
+            ConfigError: for every problem of it.
+        """
+        chosen = [f"{key}={value}" for key, value in point.items()]
+        # An override named twice is Hydra's last one.
+        fixed = [text for text in self.space.fixed if text.partition("=")[0] not in point]
+        overrides = [[*fixed, *chosen, seed] for seed in self.space.seeds] or [[*fixed, *chosen]]
+        setting = self.space.named(point)
+        told = [
+            ", ".join(filter(None, (setting, shown(seed)))) for seed in self.space.seeds or [""]
+        ]
+        with _hydra_errors():
+            return _validated([_judged(self._composed(own)) for own in overrides], told, {})
+
+
+def _judged(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a search's run, with what it is compared by: the step is chosen by it too."""
+    sweep, trainer = values.get("sweep") or {}, values.get("trainer") or {}
+    usual = "eval_loss" if (values.get("data") or {}).get("form") == "chat" else "chrf"
+    chosen = trainer.get("metric_for_best_model") or sweep.get("metric") or usual
+    told = {**sweep, "metric": sweep.get("metric") or chosen}
+    return {**values, "sweep": told, "trainer": {**trainer, "metric_for_best_model": chosen}}
 
 
 Execute = Callable[[list[Job]], None]
@@ -90,6 +125,19 @@ def question(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
+    """The runs that a command line asks for, which is no search; as :func:`asked`.
+
+    Raises:
+        ConfigError: for every problem of every run.
+        UserError: if it is a search.
+    """
+    found = asked(arguments, execute)
+    if isinstance(found, Search):
+        raise UserError("sweep.search: only a sweep can be a search, and its plan; use sweep=grid")
+    return found
+
+
+def asked(arguments: Sequence[str], execute: Execute) -> list[Job] | Search:
     """The runs that a command line asks for, composed by Hydra and validated all together.
 
     Args:
@@ -98,26 +146,37 @@ def compose(arguments: Sequence[str], execute: Execute) -> list[Job]:
 
     Returns:
         The runs; none under a launcher that is not ours, or where Hydra only printed something.
+        With ``sweep=optuna`` a search instead.
 
     Raises:
         ConfigError: for every problem of every run.
     """
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     _register_plugins()
     checked = _checked(arguments)
     task = _Task(execute)
     main = hydra.main(config_path=str(conf_dirs()[-1]), config_name="config", version_base="1.3")
     # Hydra prints and exits by itself unless this is set; we word errors and choose exit codes.
-    with _environment("HYDRA_FULL_ERROR", "1"), _argv(["mtsweep", *checked]):
-        try:
-            main(task)()
-            return _jobs(task.composed, task.overrides, task.launcher)
-        except (HydraException, OmegaConfBaseException, ValueError, YAMLError) as error:
-            raise ConfigError([_hydra_problem(error)]) from error
+    with _environment("HYDRA_FULL_ERROR", "1"), _argv(["mtsweep", *checked]), _hydra_errors():
+        main(task)()
+        jobs = _jobs(task.composed, task.overrides, task.launcher)
+    if any(job.config.sweep.search for job in jobs):
+        raise UserError("sweep.search: a search is a sweep: mtsweep -m sweep=optuna …")
+    return task.wanted or jobs
+
+
+@contextmanager
+def _hydra_errors() -> Iterator[None]:
+    """Within it, what Hydra raises becomes a problem of the configuration."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ValueError, YAMLError) as error:
+        raise ConfigError([_hydra_problem(error)]) from error
 
 
 @cache
@@ -143,6 +202,7 @@ class _Task:
         self.composed: list[dict[str, Any]] = []
         self.overrides: list[Sequence[str]] = []
         self.launcher: Mapping[str, Any] = {}
+        self.wanted: Search | None = None
 
     def __call__(self, composed: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -161,25 +221,45 @@ class _Task:
         overrides: Sequence[Sequence[str]],
         launcher: Mapping[str, Any],
     ) -> None:
-        """Take all runs of a sweep, each by its overrides, and what their launcher is told.
-
-        Hydra takes 50 ms to compose a run. Runs that choose the same options and differ in plain
-        values alone are composed once; the values are put in as Hydra would put them in.
-        """
+        """Take all runs of a sweep, each by its overrides, and what their launcher is told."""
         self.launcher = launcher
-        known: dict[tuple[str, ...], dict[str, Any] | None] = {}
-        read = cache(_plain_value)
+        composed = _Composer(load)
         for own in overrides:
-            values = {text: read(text) for text in own}
-            rest = tuple(text for text, value in values.items() if value is None)
-            if rest not in known:
-                known[rest] = _without_references(load(rest))
-            shared = known[rest]
-            if shared is None:
-                self.composed.append(_plain(load(own)))
-            else:
-                self.composed.append(_with_values(shared, filter(None, values.values())))
+            self.composed.append(composed(own))
             self.overrides.append(own)
+
+    def search(self, load: Callable[[Sequence[str]], DictConfig], space: Space) -> None:
+        """Take a space whose points become runs later.
+
+        Raises:
+            ConfigError: for every problem of the space.
+        """
+        if problems := space.problems():
+            raise ConfigError(problems)
+        self.wanted = Search(space, _Composer(load))
+
+
+class _Composer:
+    """From the overrides of a run to its plain values.
+
+    Hydra takes 50 ms to compose a run. Runs that choose the same options and differ in plain
+    values alone are composed once; the values are put in as Hydra would put them in.
+    """
+
+    def __init__(self, load: Callable[[Sequence[str]], DictConfig]) -> None:
+        self.load = load
+        self.known: dict[tuple[str, ...], dict[str, Any] | None] = {}
+        self.read = cache(_plain_value)
+
+    def __call__(self, own: Sequence[str]) -> dict[str, Any]:
+        values = {text: self.read(text) for text in own}
+        rest = tuple(text for text, value in values.items() if value is None)
+        if rest not in self.known:
+            self.known[rest] = _without_references(self.load(rest))
+        shared = self.known[rest]
+        if shared is None:
+            return _plain(self.load(own))
+        return _with_values(shared, filter(None, values.values()))
 
 
 def _plain_value(text: str) -> tuple[str, Any] | None:
@@ -233,7 +313,17 @@ def _jobs(
     overrides: Sequence[Sequence[str]],
     options: Mapping[str, Any],
 ) -> list[Job]:
-    told = [", ".join(own) for own in _telling(overrides)]
+    return _validated(composed, [_spelt(own) for own in _telling(overrides)], options)
+
+
+def _spelt(overrides: Iterable[str]) -> str:
+    r"""Overrides as people write them; Hydra's grammar writes layers:2 as layers\:2."""
+    return ", ".join(shown(each).replace("\\:", ":") for each in overrides)
+
+
+def _validated(
+    composed: Sequence[dict[str, Any]], told: Sequence[str], options: Mapping[str, Any]
+) -> list[Job]:
     results = [validate(each, own) for each, own in zip(composed, told, strict=True)]
     problems = [problem for result in results if isinstance(result, list) for problem in result]
     there = launcher(options)
@@ -283,11 +373,7 @@ def _telling(overrides: Sequence[Sequence[str]]) -> list[list[str]]:
     if len(overrides) == 1:
         return [[]]
     common = Counter(each for own in overrides for each in set(own))
-    return [
-        # Hydra's grammar writes layers:2 as layers\:2
-        [each.lstrip("+").replace("\\:", ":") for each in own if common[each] < len(overrides)]
-        for own in overrides
-    ]
+    return [[each for each in own if common[each] < len(overrides)] for own in overrides]
 
 
 def _merged(problems: list[Problem], runs: int) -> list[Problem]:

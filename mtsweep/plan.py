@@ -99,6 +99,8 @@ class Group:
     """Runs that share a base model in memory: made by the plan, carried out by a worker."""
 
     runs: tuple[Run, ...]
+    base: str = ""
+    """Digest of the base model: groups that came at different times are one by it."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ def identify(job: Job) -> Run:
     scoring = {
         "decoding": config.decoding.model_dump(mode="json", exclude={"name"}),
         "metrics": list(config.evaluation.metrics),
-        "longest": _digest([[pair.source, pair.target] for pair in corpus.longest_probe]),
+        "longest": digest([[pair.source, pair.target] for pair in corpus.longest_probe]),
     }
     further = _also(config)
     if not corpus.is_chat:
@@ -303,11 +305,11 @@ def identify(job: Job) -> Run:
     if shown:
         base["examples"] = shown.digest
     runs = Path(config.output_dir) / "runs"
-    base_id = _digest(base)
+    base_id = digest(base)
     # A run that trains nothing is its base row.
     share = config.evaluation.interpolate
     mixed = {} if share == 1 else {"interpolate": share}  # of no meaning to the untouched model
-    run_id = base_id if untouched else _digest({**training, **scoring, **mixed})
+    run_id = base_id if untouched else digest({**training, **scoring, **mixed})
     return Run(
         config=config,
         overrides=job.overrides,
@@ -315,7 +317,7 @@ def identify(job: Job) -> Run:
         located=located,
         family=family,
         id=run_id,
-        train_id=base_id if untouched else _digest(training),
+        train_id=base_id if untouched else digest(training),
         base_id=base_id,
         folder=RunFolder(runs / run_id),
         base_folder=RunFolder(runs / base_id),
@@ -442,7 +444,8 @@ def room(config: RunConfig, located: Located) -> int | None:
     return min((each for each in limits if isinstance(each, int)), default=None)
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """First 12 hex digits of SHA-256 over what JSON can say."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -454,18 +457,22 @@ def groups(runs: Iterable[Run]) -> list[Group]:
         # On a GPU a model that is trained whole is loaded in another precision.
         whole = run.config.lora.method == "none" and bool(device.gpus())
         model = run.config.model.model_dump(exclude={"freeze", "license"})
-        key = _digest([run.located.name, run.located.revision, model,
+        key = digest([run.located.name, run.located.revision, model,
                        _quantization(run.config.lora), whole])  # fmt: skip
         shared.setdefault(key, []).append(run)
     # Full fine-tuning spoils the base, so within a group it comes last.
     return [
-        Group(tuple(sorted(group, key=lambda run: run.config.lora.method == "none")))
-        for group in shared.values()
+        Group(tuple(sorted(group, key=lambda run: run.config.lora.method == "none")), base)
+        for base, group in shared.items()
     ]
 
 
 def _sweep_name(runs: Sequence[Run]) -> str:
+    return f"{slug(runs)}-{digest([run.id for run in runs])[:6]}"
+
+
+def slug(runs: Sequence[Run]) -> str:
+    """Models and data of some runs, as the beginning of a name."""
     models = sorted({Path(run.config.model.name).name.lower() for run in runs})
     names = sorted({run.config.data.name for run in runs})
-    slug = "-".join([*models[:2], *names[:2]])[:60]
-    return f"{slug}-{_digest([run.id for run in runs])[:6]}"
+    return "-".join([*models[:2], *names[:2]])[:60]

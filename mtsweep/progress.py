@@ -130,7 +130,7 @@ class LiveTable:
                 _figure(figures.get("memory", 0.0) / 2**30 or None, "{:.1f} GiB"),
             )
         told = [f"{self.waiting} more wait"] if self.waiting > 0 else []
-        if self.done:
+        if self.done and self.work:  # of a search nobody knows how much is left
             gone = time.monotonic() - self.began
             told.append(f"about {clock(gone * (self.work - self.done) / self.done)} left in all")
         return Group(table, *([Text(", ".join(told), style="dim")] if told else []))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,15 +22,20 @@ class Row:
     record: Record | None
     kind: Literal["run", "base"] = "run"
     reason: str = ""
+    state: Literal["failed", "pruned"] = "failed"
+    """Of a run without a record."""
     folder: RunFolder | None = field(default=None, compare=False)
 
 
-def rows(plan: Plan, reasons: dict[str, str]) -> list[Row]:
+def rows(
+    plan: Plan, reasons: Mapping[str, str], pruned: Mapping[str, str] | None = None
+) -> list[Row]:
     """Base rows (each once, before its runs), then the runs in the order asked for.
 
     Args:
         plan: The sweep.
         reasons: Run id to why it failed.
+        pruned: Run id to where it was pruned.
     """
     told: list[Row] = []
     bases = {run.base_id: run for run in reversed(plan.runs)}
@@ -40,13 +45,20 @@ def rows(plan: Plan, reasons: dict[str, str]) -> list[Row]:
         members = [run for run in plan.runs if run.base_id == base_id]
         base = members[0].base_folder.record()
         reason = reasons.get(base_id, "")  # of a run that trains nothing: it is its base row
-        told.append(Row(labels[base_id], base, "base", reason, members[0].base_folder))
+        told.append(Row(labels[base_id], base, "base", reason, folder=members[0].base_folder))
         told.extend(
-            Row(_label(run), run.folder.record(), "run", reasons.get(run.id, ""), run.folder)
+            _row(run, reasons.get(run.id, ""), (pruned or {}).get(run.id))
             for run in members
             if not run.untouched
         )
     return told
+
+
+def _row(run: Run, reason: str, pruned: str | None) -> Row:
+    record = run.folder.record()
+    if record is None and pruned is not None:
+        return Row(_label(run), None, "run", pruned, "pruned", run.folder)
+    return Row(_label(run), record, "run", reason, folder=run.folder)
 
 
 def _label(run: Run) -> str:
@@ -65,7 +77,7 @@ def as_csv(table: Sequence[Row]) -> str:
     )  # fmt: skip
     for row in table:
         if row.record is None:
-            writer.writerow([row.label, "", row.kind, f"failed: {row.reason}", *[""] * 20])
+            writer.writerow([row.label, "", row.kind, f"{row.state}: {row.reason}", *[""] * 20])
             continue
         record = row.record
         for name, score in record.scores.items():

@@ -35,10 +35,20 @@ def console() -> Console:
     return made
 
 
-def banner(out: Console, plan: Plan, jobs: str = "") -> None:
-    """Say what will run, and whose jobs do it where this machine does not."""
+def banner(
+    out: Console, plan: Plan, jobs: str = "", search: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Say what will run, and whose jobs do it where this machine does not.
+
+    Args:
+        out: The terminal.
+        plan: What will run; of a search its corners.
+        jobs: Whose jobs.
+        search: Of a search, what stands for the number of runs.
+    """
     grid = Table.grid(padding=(0, 2))
-    for name, value in _told(plan, jobs):
+    told = _told(plan, jobs)
+    for name, value in [*search, *told[1:]] if search else told:
         grid.add_row(Text(name, style="bold"), Text(value))
     out.print(Text(f"mtsweep: {plan.name}", style="bold cyan"))
     out.print(grid)
@@ -152,7 +162,8 @@ def show(out: Console, table: list[Row]) -> None:
     for row in table:
         if row.record is None:
             blank = [""] * (2 * len(metrics) + len(told))
-            shown.add_row(Text(row.label), *blank, Text("failed", "red"))
+            how = Text(row.state, "red" if row.state == "failed" else "yellow")
+            shown.add_row(Text(row.label), *blank, how)
         else:
             shown.add_row(Text(row.label), *_cells(row.record, metrics, stepped=stepped))
     out.print()

@@ -11,7 +11,7 @@ ROOT = Path(mtsweep.__file__).parent
 
 LAYERS = (
     "errors",
-    "languages scores arguments cache device watch interruption",
+    "languages scores arguments cache device watch interruption space",
     "hub",
     "config",
     "measures",
@@ -39,7 +39,7 @@ LAYERS = (
     "sweep",
     "behaviour",
     "terminal",
-    "verdicts",
+    "verdicts trials",
     "progress",
     "commands",
     "cli",

@@ -20,7 +20,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from hydra_plugins.mtsweep_plugins.spaces import space
 from mtsweep.config.launcher import defaults
+from mtsweep.errors import UserError
+from mtsweep.space import Space
 
 
 class LocalLauncher(Launcher):
@@ -44,6 +47,11 @@ class LocalLauncher(Launcher):
         self.task.compose_all(self._compose, job_overrides, options)
         return []
 
+    def search(self, wanted: Space) -> Sequence[JobReturn]:
+        """Leave a space to be searched, and the way from a point in it to a job."""
+        self.task.search(self._compose, wanted)
+        return []
+
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
         job = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         OmegaConf.set_readonly(job, value=False)
@@ -61,6 +69,8 @@ class JobLauncher(LocalLauncher):
 
 class GridSweeper(BasicSweeper):
     """The grid that Hydra's basic sweeper spans, handed to the launcher in one piece.
+
+    With ``sweep=optuna`` the same values, and intervals, are a space that is searched.
 
     Args:
         max_batch_size: Of Hydra's basic sweeper; nothing is split here.
@@ -86,11 +96,23 @@ class GridSweeper(BasicSweeper):
             raise RuntimeError("Hydra did not set the sweeper up")
         parser = OverridesParser.create(config_loader=context.config_loader)
         said = {override.key_or_group for override in parser.parse_overrides(arguments)}
+        if self.config is not None and OmegaConf.select(self.config, "sweep.search") is not None:
+            if len(self.grids) > 1 or self.grids[0]:
+                raise UserError("hydra.sweeper.grids: grids cannot be searched; use sweep=grid")
+            if not isinstance(launcher, LocalLauncher) or isinstance(launcher, JobLauncher):
+                raise UserError("sweep.search: a search needs hydra/launcher=local")
+            own = [
+                f"{key}={value}" for key, value in (self.params or {}).items() if key not in said
+            ]
+            return launcher.search(space(parser.parse_overrides([*own, *arguments])))
         jobs: list[Sequence[str]] = []
         for grid in self.grids:
             values = {**(self.params or {}), **grid}
             own = [f"{key}={value}" for key, value in values.items() if key not in said]
             overrides = parser.parse_overrides([*own, *arguments])
+            for each in overrides:
+                if each.is_sweep_override() and not each.is_discrete_sweep():
+                    raise UserError(f"{each.key_or_group}: an interval is searched: sweep=optuna")
             for batch in self.split_arguments(overrides, max_batch_size=None):
                 jobs.extend(batch)
         return launcher.launch(jobs, initial_job_idx=0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtsweep import plan as plans
-from mtsweep import terminal
-from mtsweep.compose import compose
+from mtsweep import terminal, trials
+from mtsweep.compose import Search, asked
 from mtsweep.errors import UserError
+from mtsweep.sweep import searches
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -15,7 +16,11 @@ def run(arguments: Sequence[str]) -> int:
     if set(arguments) & {"-h", "--help"}:
         print("usage: python -m mtsweep plan [-m] [overrides, as for a sweep]")
         return 0
-    jobs = compose(arguments, lambda _: None)
+    jobs = asked(arguments, lambda _: None)
+    if isinstance(jobs, Search):
+        prepared = searches.prepare(jobs)
+        trials.planned(terminal.console(), prepared, prepared.there())
+        return 0
     if not jobs:
         raise UserError("plan: works with hydra/launcher=local, which gets all runs at once")
     terminal.planned(terminal.console(), plans.make(jobs))

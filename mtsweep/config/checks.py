@@ -56,6 +56,23 @@ def cross_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield from _chat_checks(config)
     yield from _also_checks(config)
     yield from _prompt_checks(config)
+    if config.sweep.search is not None:
+        yield from _search_checks(config)
+
+
+def _search_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
+    chosen = config.trainer.metric_for_best_model
+    if config.sweep.metric != chosen:
+        yield (
+            "sweep.metric",
+            f"{config.sweep.metric}, and trainer.metric_for_best_model is {chosen}: settings are "
+            "compared by the weights that are kept; give one of the two",
+        )
+    if config.lora.method == "untouched":
+        yield "lora.method", "untouched trains nothing, and a search compares trainings"
+    for key in ("limit", "only"):
+        if getattr(config.sweep, key) is not None:
+            yield f"sweep.{key}", "a search has no list of runs; sweep.trials says how many"
 
 
 def data_checks(data: DataConfig) -> Iterator[tuple[str, str]]:

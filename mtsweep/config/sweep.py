@@ -10,7 +10,7 @@ from mtsweep.config.section import Section, Text
 
 
 class SweepConfig(Section):
-    """What concerns a whole command rather than one run."""
+    """What concerns a whole command rather than one run (``conf/sweep/``)."""
 
     name: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     """Folder under ``sweeps/`` and W&B group; null makes one from the runs."""
@@ -36,3 +36,13 @@ class SweepConfig(Section):
     """Runs to do now: their ids (or beginnings of ids) or states (new, resumable, failed)."""
     dry_run: bool = False
     """Print the plan and start nothing."""
+    search: Literal["optuna"] | None = None
+    """Who proposes settings; null takes every combination of the values that are given."""
+    metric: Literal["chrf", "bleu", "eval_loss"] | None = None
+    """Of a search: what settings are compared by, on the dev set and nowhere else; the step whose
+    weights are kept is chosen by it too. Null takes ``trainer.metric_for_best_model``, or else chrF
+    (of conversations the loss)."""
+    trials: PositiveInt = 20
+    """Of a search: settings to try in all; a larger number goes on where a smaller one ended."""
+    seed: NonNegativeInt = 0
+    """Of a search: what the proposals are drawn with. ``seed=1,2,3`` are a trial's replicates."""

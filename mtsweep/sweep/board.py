@@ -14,9 +14,16 @@ class Board:
         groups: Of the plan; the one with most work is handed out first.
     """
 
-    def __init__(self, groups: Iterable[Group]) -> None:
-        self._left: dict[Group, list[Run]] = {group: list(group.runs) for group in groups}
+    def __init__(self, groups: Iterable[Group] = ()) -> None:
+        self._left: dict[Group, list[Run]] = {}
         self._running: set[str] = set()
+        for group in groups:
+            self.add(group)
+
+    def add(self, group: Group) -> None:
+        """More to do; of a base model that a group is there for, it becomes part of that."""
+        there = (each for each in self._left if group.base and each.base == group.base)
+        self._left.setdefault(next(there, group), []).extend(group.runs)
 
     def take(self, held: Group | None) -> tuple[Group, Run] | None:
         """The next run for a worker that holds a group; ``None`` if nothing can be done now."""
@@ -48,6 +55,11 @@ class Board:
     def work(self, group: Group) -> float:
         """Estimated seconds that a group has left."""
         return sum(run.estimate.seconds for run in self._left[group])
+
+    @property
+    def waiting(self) -> int:
+        """Runs that nobody has."""
+        return sum(map(len, self._left.values()))
 
     @property
     def empty(self) -> bool:

@@ -18,6 +18,7 @@ from mtsweep.plan import Group, Plan, Run
 from mtsweep.sweep.board import Board
 from mtsweep.sweep.process import Process, death
 from mtsweep.sweep.slots import Slot
+from mtsweep.sweep.source import Listed, Source
 from mtsweep.sweep.wire import Do, Ended, Event
 
 _TICK_SECONDS = 0.5
@@ -49,14 +50,21 @@ class Onlooker(Protocol):
         """A worker is through with a run: finished, failed, interrupted, or busy elsewhere."""
 
 
-def drive(plan: Plan, config: SweepConfig, places: Sequence[Slot], look: Onlooker) -> list[Failure]:
-    """Do every unfinished run of a plan.
+def drive(
+    plan: Plan,
+    config: SweepConfig,
+    places: Sequence[Slot],
+    look: Onlooker,
+    source: Source | None = None,
+) -> list[Failure]:
+    """Do every unfinished run of a plan, or what a source gives.
 
     Args:
-        plan: Its groups are what is to be done.
+        plan: Its groups are what is to be done, unless there is a source.
         config: Retries, timeout, and what a failure means for the others.
         places: Where workers run.
         look: Sees what happens.
+        source: Gives runs as they are asked for.
 
     Returns:
         The runs that failed.
@@ -64,7 +72,7 @@ def drive(plan: Plan, config: SweepConfig, places: Sequence[Slot], look: Onlooke
     Raises:
         KeyboardInterrupt: once the workers have written their checkpoints and are gone.
     """
-    engine = _Engine(plan, config, places, look)
+    engine = _Engine(plan, config, places, look, source or Listed(plan.groups))
     try:
         engine.work()
     except KeyboardInterrupt:
@@ -79,13 +87,19 @@ def drive(plan: Plan, config: SweepConfig, places: Sequence[Slot], look: Onlooke
 
 class _Engine:
     def __init__(
-        self, plan: Plan, config: SweepConfig, places: Sequence[Slot], look: Onlooker
+        self,
+        plan: Plan,
+        config: SweepConfig,
+        places: Sequence[Slot],
+        look: Onlooker,
+        source: Source,
     ) -> None:
         self.plan = plan
         self.config = config
         self.look = look
         self.failures: list[Failure] = []
-        self.board = Board(plan.groups)
+        self.source = source
+        self.board = Board()
         self.free = list(places)
         self.inbox: queue.Queue[tuple[int, Event | None]] = queue.Queue()
         self.workers: dict[int, Process] = {}
@@ -97,8 +111,9 @@ class _Engine:
 
     def work(self) -> None:
         """Until nothing is left to do, and nobody is left."""
-        while self.workers or self.busy or not self.board.empty:
+        while self.workers or self.busy or self._more_may_come():
             self._look_again()
+            self._ask()
             self._hand_out()
             self._hear(_TICK_SECONDS)
             self._end_hung()
@@ -126,6 +141,17 @@ class _Engine:
                 worker.run.folder.set_state("interrupted")
         self.workers.clear()
 
+    def _more_may_come(self) -> bool:
+        return not self.stopping and (self.source.open or not self.board.empty)
+
+    def _ask(self) -> None:
+        """Ask the source for what nobody would have to wait for."""
+        idle = sum(worker.run is None and not worker.quitting for worker in self.workers.values())
+        hands = len(self.free) + idle - self.board.waiting
+        if hands > 0 and not self.stopping and self.source.open:
+            for group in self.source.more(hands):
+                self.board.add(group)
+
     def _look_again(self) -> None:
         due = [entry for entry in self.busy if entry[0] <= time.monotonic()]
         for entry in due:
@@ -137,7 +163,7 @@ class _Engine:
             if worker.run is None and not worker.quitting:
                 if given := self.board.take(worker.group):
                     self._give(worker, *given)
-                elif self.board.empty and not self.busy:
+                elif not self.busy and not self._more_may_come():
                     worker.quit()
         while self.free and (given := self.board.take(None)):
             self.started += 1
@@ -148,7 +174,8 @@ class _Engine:
     def _give(self, worker: Process, group: Group, run: Run) -> None:
         worker.hold(group)
         worker.run, worker.since = run, time.monotonic()
-        worker.send(Do(run.id))
+        known = any(run is each for each in group.runs)
+        worker.send(Do(run.id, None if known else run))
         self.look.started(worker.slot.name, run)
 
     def _hear(self, seconds: float) -> None:
@@ -176,9 +203,12 @@ class _Engine:
             self.busy.append((time.monotonic() + _BUSY_SECONDS, group, run))
         elif event.how == "failed":
             self._fail(run, event.reason)
+        elif event.how == "finished":
+            self.source.finished(run)
 
     def _fail(self, run: Run, reason: str) -> None:
         self.failures.append(Failure(run, reason))
+        self.source.failed(run, reason)
         if self.config.on_error == "stop" and not self.stopping:
             self.stop()
 

@@ -81,8 +81,11 @@ def refused(plan: Plan, sweep: SweepConfig) -> dict[str, str]:
 
 def without(plan: Plan, left_out: Collection[str]) -> Plan:
     """A plan whose groups lack some runs, named by their ids."""
-    groups = [[run for run in group.runs if run.id not in left_out] for group in plan.groups]
-    return replace(plan, groups=tuple(Group(tuple(runs)) for runs in groups if runs))
+    left = [
+        Group(tuple(run for run in group.runs if run.id not in left_out), group.base)
+        for group in plan.groups
+    ]
+    return replace(plan, groups=tuple(group for group in left if group.runs))
 
 
 def _gib(size: int | None) -> str:

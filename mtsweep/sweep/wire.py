@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Literal
 
-from mtsweep.plan import Group
+from mtsweep.plan import Group, Run
 
 _HEADER = 8
 
@@ -24,6 +24,8 @@ class Do:
     """To a worker: do this run of the group in hand."""
 
     run_id: str
+    run: Run | None = None
+    """The run itself, where it came to the group later."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class Worker:
             self.base, self.group = None, order.group
             self.runs = {run.id: run for run in order.group.runs}
         elif isinstance(order, Do):
-            self._tell(self._do(self.runs[order.run_id]))
+            self._tell(self._do(order.run or self.runs[order.run_id]))
 
     def _do(self, run: Run) -> Ended:
         lock = run.folder.lock()

@@ -1,0 +1,244 @@
+"""Searches without a model: what runs would come to is computed, their records are made up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mtsweep import compose
+from mtsweep.errors import MissingExtraError, UserError
+from mtsweep.plan import Run
+from mtsweep.sweep import searches, study
+from mtsweep.sweep.search import Search
+from tests.overrides import config
+from tests.records import record
+
+COMMAND = [
+    "-m", "sweep=optuna", "model=tiny_causal", "trainer=smoke", "tracking=none", "sweep.name=s",
+    "trainer.learning_rate=tag(log, interval(1e-5,1e-1))", "lora.r=choice(4,8,16)",
+]  # fmt: skip
+
+
+CONFIG = config().model_dump(mode="json")
+
+
+def best_near(run: Run) -> float:
+    """The farther from rank 8 and 2e-3, the lower."""
+    rate, rank = run.config.trainer.learning_rate, run.config.lora.r
+    return 50 - 5 * abs(math.log10(rate / 2e-3)) - abs(rank - 8)
+
+
+@dataclass
+class Command:
+    """A command, and the runs that its workers did."""
+
+    prepared: searches.Prepared
+    search: Search
+    value: Callable[[Run], float] = best_near
+    done: list[Run] = field(default_factory=list)
+    waiting: list[Run] = field(default_factory=list)
+
+    def work(self, runs: int = 10_000, workers: int = 1) -> None:
+        """Do at most so many runs, with so many under way at a time."""
+        while runs and self.search.open:
+            hands = workers - len(self.waiting)
+            for group in self.search.more(hands) if hands else ():
+                self.waiting.extend(group.runs)
+            if self.waiting:
+                self.end(self.waiting.pop(0))
+                runs -= 1
+
+    def end(self, run: Run) -> None:
+        self.done.append(run)
+        value = self.value(run)
+        if math.isnan(value):
+            self.search.failed(run, "not finite")
+            return
+        finish(run, value)
+        self.search.finished(run)
+
+    @property
+    def trials(self) -> list[study.Trial]:
+        return self.search.study.trials()
+
+
+def finish(run: Run, value: float) -> None:
+    for folder, kind in ((run.folder, "run"), (run.base_folder, "base")):
+        folder.start("")
+        chosen = {"metric": run.config.sweep.metric, "value": value, "step": 1}
+        folder.finish(record(folder.id, kind, chosen=chosen, config=CONFIG))
+
+
+def command(*arguments: str, base: list[str] = COMMAND) -> Command:
+    found = compose.asked([*base, *arguments], lambda _: None)
+    assert isinstance(found, compose.Search)
+    prepared = searches.prepare(found)
+    prepared.corners.folder.mkdir(parents=True, exist_ok=True)
+    return Command(prepared, searches.begin(prepared, prepared.study()))
+
+
+def settings(made: Command) -> list[tuple[int, float]]:
+    return [(run.config.lora.r, run.config.trainer.learning_rate) for run in made.done]
+
+
+def test_a_search_finds_what_is_good_and_every_trial_is_another_setting(here):
+    made = command("sweep.trials=20")
+    made.work()
+    assert len(made.trials) == 20
+    assert len(set(settings(made))) == 20
+    first, last = settings(made)[:8], settings(made)[-8:]
+    near = [sum(r == 8 and 2e-4 < rate < 2e-2 for r, rate in part) for part in (first, last)]
+    assert near[1] > near[0]
+    found = searches.outcome(made.prepared, made.search.study)
+    assert found.best is not None
+    assert found.best.value == max(best_near(run) for run in made.done)
+    assert found.plan.runs[0].id in found.best.runs
+    assert found.importances.keys() == {"trainer.learning_rate", "lora.r"}
+
+
+def test_the_same_seed_proposes_the_same_settings_and_another_others(here):
+    proposed = []
+    for seed in (0, 0, 1):
+        made = command(f"sweep.name=s{len(proposed)}", f"sweep.seed={seed}", "sweep.trials=4")
+        made.work()
+        proposed.append([trial.point for trial in made.trials])
+    assert proposed[0] == proposed[1] != proposed[2]
+
+
+def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(here):
+    whole = command("output_dir=whole", "sweep.trials=12")
+    whole.work()
+    first = command("sweep.trials=12")
+    first.work(runs=5)
+    (left,) = first.search.more(1)  # handed to a worker, and nobody heard of it again
+    assert [trial.state for trial in first.trials] == ["finished"] * 5 + ["open"]
+    second = command("sweep.trials=12")
+    second.work()
+    assert {trial.state for trial in second.trials} == {"finished"}
+    assert [trial.point for trial in second.trials] == [trial.point for trial in whole.trials]
+    assert second.done[0].id == left.runs[0].id
+    assert not {run.id for run in first.done} & {run.id for run in second.done}
+
+
+def test_what_is_finished_is_known_by_its_record_and_not_done_again(here):
+    first = command("sweep.trials=6")
+    first.work()
+    assert len(first.done) == 6
+    again = command("sweep.trials=6")
+    assert not again.search.open
+    other = command("sweep.trials=6", "sweep.name=other")
+    other.work()
+    assert other.done == []
+    assert [trial.value for trial in other.trials] == [trial.value for trial in first.trials]
+    more = command("sweep.trials=8")
+    more.work()
+    assert len(more.done) == 2
+
+
+def test_a_free_worker_gets_the_next_trial_without_a_barrier(here):
+    made = command("sweep.trials=9")
+    slow, quick = (group.runs[0] for group in made.search.more(2))
+    made.end(quick)
+    for _ in range(7):
+        ((next_run,),) = [group.runs for group in made.search.more(1)]
+        made.end(next_run)
+    assert made.search.more(1) == []
+    assert made.search.open
+    made.end(slow)
+    assert not made.search.open
+    assert len(made.trials) == 9
+
+
+def test_seeds_are_the_replicates_of_a_trial_which_is_their_mean(here):
+    made = command("seed=1,2,3", "sweep.trials=4")
+    made.value = lambda run: best_near(run) + run.config.seed
+    made.work(workers=2)
+    assert len(made.done) == 12
+    for trial in made.trials:
+        runs = [run for run in made.done if run.id in trial.runs]
+        assert len(runs) == 3
+        assert trial.value == pytest.approx(best_near(runs[0]) + 2)
+
+
+def test_a_loss_is_better_when_it_is_lower(here):
+    made = command("sweep.metric=eval_loss", "sweep.trials=8")
+    made.work()
+    best = searches.outcome(made.prepared, made.search.study).best
+    assert best is not None
+    assert best.value == min(best_near(run) for run in made.done)
+
+
+def test_a_finite_space_ends_when_every_setting_was_tried(here):
+    made = command("sweep.trials=20", base=[*COMMAND[:-2], "lora.r=range(2,6,2)", "lora=lora,dora"])
+    said = []
+    made.search.say = said.append
+    made.work()
+    assert len(made.trials) == len(made.done) == 4
+    assert said[-1] == "every setting of the space has been tried"
+
+
+def test_a_failed_trial_is_tried_again_by_the_next_command(here):
+    first = command("sweep.trials=4")
+    first.value = lambda run: math.nan if len(first.done) == 2 else best_near(run)
+    first.work()
+    assert [trial.state for trial in first.trials].count("failed") == 1
+    lost = first.done[1].id
+    second = command("sweep.trials=4")
+    second.work()
+    assert [run.id for run in second.done] == [lost]
+    assert [trial.state for trial in second.trials] == ["finished"] * 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["lora.r=choice(4,8)", "sweep.metric=bleu", "data.size=100", "seed=1,2"],
+)
+def test_another_search_under_the_same_name_is_refused(here, change):
+    command("sweep.trials=2").work()
+    with pytest.raises(UserError, match=r"sweep\.name: .*study\.db holds a search of another"):
+        command(change)
+
+
+def test_a_file_that_is_no_study_is_refused_by_name(here):
+    path = Path("sweeps/s/study.db")
+    path.parent.mkdir(parents=True)
+    path.write_text("no database", encoding="utf-8")
+    with pytest.raises(UserError, match=r"study\.db: no search that this version reads"):
+        command()
+
+
+def test_another_space_without_a_name_has_another_folder(here):
+    unnamed = [each for each in COMMAND if not each.startswith("sweep.name")]
+    one, two = command(base=unnamed), command("lora.r=4,8", base=unnamed)
+    assert one.prepared.corners.name.startswith("tiny_causal-phrasebook-search-")
+    assert one.prepared.corners.name != two.prepared.corners.name
+    assert command("sweep.trials=3", base=unnamed).prepared.corners.name == (
+        one.prepared.corners.name
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["data.target_lang=deu_Latn,fra_Latn"], "the space changes the dev set"),
+        (["prompt=brief,chat", "sweep.metric=eval_loss"], "losses of different models or prompts"),
+        (["lora.r=choice(4,-8)"], "should be greater than 0"),
+        (["data.size=100,100000"], "pairs asked for"),
+    ],
+)
+def test_corners_that_cannot_be_or_be_compared_are_told_before_anything_starts(
+    here, arguments, complaint
+):
+    with pytest.raises(UserError, match=complaint):
+        command(*arguments)
+    assert not Path("sweeps").exists()
+
+
+def test_without_optuna_the_extra_is_named(here, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'mtsweep\[optuna\]'"):
+        command()
