@@ -120,13 +120,15 @@ def test_english_to_tamil_is_tuned_in_three_ways():
     assert tuned == [("none", False), ("lora", False), ("lora", True)]
 
 
+SYNTHETIC = ("data.synthetic_file=synthetic/qwen_de_fr", "data.synthetic_share=0,1,null")
+
+
 def test_synthetic_arms_come_with_a_file():
-    jobs = composed("-m", "experiment=qwen_de_fr")
+    (alone,) = composed("-m", "experiment=qwen_de_fr")
+    assert (alone.config.data.synthetic_file, alone.config.data.synthetic_share) == (None, None)
+    jobs = composed("-m", "experiment=qwen_de_fr", *SYNTHETIC)
     assert [job.config.data.synthetic_share for job in jobs] == [0, 1, None]
     assert {job.config.data.synthetic_file for job in jobs} == {"synthetic/qwen_de_fr"}
-    real = ["data.synthetic_file=null", "data.synthetic_share=null"]
-    alone = composed("-m", "experiment=qwen_de_fr", *real)
-    assert {job.config.data.synthetic_share for job in alone} == {None}
 
 
 @pytest.mark.slow
@@ -138,6 +140,7 @@ def test_a_study_runs_on_stand_ins(here, hub, hub_datasets, name):
         made.mkdir(parents=True)
         rows = [{"source": f"Satz Nummer {n}", "target": f"phrase numéro {n}"} for n in range(20)]
         (made / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        few.extend(SYNTHETIC)
     events = work("-m", f"experiment={name}", "trainer=smoke", "decoding.max_new_tokens=8", *few)
     assert outcomes(events) == ["finished"] * ARMS.get(name, 1), events
 
