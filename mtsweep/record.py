@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mtsweep.errors import UserError
+from mtsweep.lock import Lock
 from mtsweep.scores import Score
 
 SCHEMA = 1
@@ -161,11 +161,11 @@ class RunFolder:
         """Where the trained weights are, if they are."""
         return next((path for path in (self.adapter, self.model) if path.is_dir()), None)
 
-    def lock(self) -> FileLock:
-        """Held by whoever works on the run; given back by the system when its process dies."""
+    def lock(self) -> Lock:
+        """Held by whoever works on the run; free again when its process or machine dies."""
         locks = self.path.parent / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
-        return FileLock(locks / f"{self.id}.lock", thread_local=False)
+        return Lock(locks / f"{self.id}.lock")
 
     def start(self, config: str) -> None:
         """Make the folder and put the run's configuration (YAML) into it."""

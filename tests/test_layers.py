@@ -12,7 +12,7 @@ ROOT = Path(mtsweep.__file__).parent
 LAYERS = (
     "errors",
     "languages scores arguments cache device watch interruption space",
-    "hub",
+    "hub lock",
     "config",
     "measures",
     "compose",

@@ -14,6 +14,7 @@ from filelock import Timeout
 
 from mtsweep.config import tuning
 from mtsweep.errors import UserError
+from mtsweep.lock import Lock
 from mtsweep.record import Record, RunFolder
 
 _WEIGHTS = ("adapter", "model")
@@ -147,7 +148,7 @@ def drop_weights(folder: RunFolder) -> None:
                 shutil.rmtree(folder.path / name)
 
 
-def _held(folder: RunFolder) -> Any:  # noqa: ANN401 - filelock's own proxy
+def _held(folder: RunFolder) -> Lock:
     try:
         return folder.lock().acquire(blocking=False)
     except Timeout as error:
