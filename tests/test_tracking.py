@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import socket
@@ -13,6 +15,7 @@ import pytest
 
 from mtsweep import cli, tracking
 from mtsweep.config import WandbConfig
+from mtsweep.record import RunFolder
 from mtsweep.tracking import weights_biases
 from tests.inprocess import outcomes, work
 from tests.standins.wandb_server import WandbServer, wandb_server
@@ -42,10 +45,15 @@ def plain(record: dict) -> dict:
     return {key: record[key] for key in ("id", "kind", "scores", "degeneration")}
 
 
-@pytest.fixture
-def finished(here, capsys):
-    assert cli.run(["-m", "lora.r=2,4", *TINY, "sweep.name=mirror"]) == 0
-    return here, capsys.readouterr().out
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A sweep that was mirrored offline, and what it printed; nobody changes anything of it."""
+    place = tmp_path_factory.mktemp("mirrored")
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(told):
+        patch.chdir(place)
+        assert cli.run(["-m", "lora.r=2,4", *TINY, "sweep.name=mirror"]) == 0
+    return place, told.getvalue()
 
 
 def test_an_offline_file_holds_curves_scores_samples_and_names(finished):
@@ -86,8 +94,9 @@ def test_sweeps_of_one_name_have_runs_of_their_own_that_stay_the_same(tmp_path):
     assert all(each.startswith("sweep-mirror-") for each in ids)
 
 
-def test_the_line_to_sync_names_every_run_once(finished):
+def test_the_line_to_sync_names_every_run_once(finished, monkeypatch):
     here, told = finished
+    monkeypatch.chdir(here)
     (line,) = [line for line in told.splitlines() if "wandb sync" in line]
     paths = line.split("wandb sync ")[1].split()
     assert len(paths) == len(set(paths)) == 4  # the base row, two runs, and the sweep
@@ -137,20 +146,57 @@ def server(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_server_gets_curves_scores_samples_and_names(here, server):
-    assert outcomes(work(*TINY, "lora.r=2")) == ["finished"]
-    run = next(each for each in records(here) if each["kind"] == "run")
+def test_a_server_gets_curves_scores_samples_comparison_and_report(here, server):
+    command = ["-m", *TINY, "lora.r=2,4", "sweep.name=mirror", "evaluation.every=2"]
+    assert cli.run([*command, "trainer.max_steps=4", "trainer.logging_steps=1"]) == 0
+    run = next(each for each in records(here) if each["config"]["lora"]["r"] == 4)
     told = server.runs[run["id"]]
-    assert told["displayName"]
+    assert (told["displayName"], told["groupName"]) == ("lora.r=4", "mirror")
     assert {"tiny_causal", "phrasebook", "lora"} == set(told["tags"])
-    assert any("loss" in row for row in server.history[run["id"]])
+    curves = server.history[run["id"]]
+    assert [row["step"] for row in curves if "loss" in row] == [1, 2, 3, 4]
+    assert all("learning_rate" in row for row in curves if "loss" in row)
+    for name in ("dev_chrf", "dev_bleu"):
+        assert [row["step"] for row in curves if name in row] == [2, 4]
     summary = server.summary[run["id"]]
-    assert summary["chrf"] == pytest.approx(run["scores"]["chrf"]["value"])
-    assert summary["chrf_signature"] == run["scores"]["chrf"]["signature"]
-    assert any("samples" in path for path in server.uploads)
-    assert server.exit_codes == {each["id"]: 0 for each in records(here)}
+    for name, score in run["scores"].items():
+        for key, wanted in {"": "value", "_low": "low", "_high": "high"}.items():
+            assert summary[name + key] == pytest.approx(score[wanted])
+        assert summary[f"{name}_signature"] == score["signature"]
+        assert summary[f"base_{name}"] == pytest.approx(run["base_scores"][name]["value"])
+    for name, value in {**run["degeneration"], **run["cost"]}.items():
+        assert summary[name] == (None if value is None else pytest.approx(value)), name
+    samples = json.loads(server.of_artifact(f"run-{run['id']}-samples")["samples.table.json"])
+    assert {"source", "reference", "base", "hypothesis"} < set(samples["columns"])
+    assert len(samples["data"]) == 10  # four probes, six test segments
+    (sweep,) = set(server.runs) - {each["id"] for each in records(here)}
+    files = server.of_artifact(f"report-{sweep}")
+    assert files["report.html"] == (here / "sweeps/mirror/report.html").read_bytes()
+    assert {"report.md", "table.csv"} < set(files)
+    table = json.loads(server.of_artifact(f"run-{sweep}-comparison")["comparison.table.json"])
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    [row] = [each for each in rows if (each["id"], each["metric"]) == (run["id"], "chrF")]
+    assert row["value"] == pytest.approx(run["scores"]["chrf"]["value"])
+    assert "chrF" in server.summary[sweep]["judgement"]
+    assert all(each.committed for each in server.artifacts.values())
+    assert server.exit_codes == dict.fromkeys([*(each["id"] for each in records(here)), sweep], 0)
     [link] = run["environment"]["tracking"]
     assert link.startswith(server.url)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_sends_no_step_twice(here, server):
+    folder = RunFolder(here / "runs" / "0123456789ab")
+    folder.start("")
+    told = tracking.Identity(folder.id, "lora.r=8", "ranks", (), {}, folder.path)
+    for steps in ((1, 2, 3), (1, 2, 3, 4)):  # the second time after a replay of what there was
+        tracker = weights_biases.open_tracker(WandbConfig(use=True), told)
+        assert tracker is not None
+        for step in steps:
+            tracker.log(step, {"loss": 1 / step})
+        folder.log_metrics(steps[-1], {"loss": 1.0})
+        tracker.finish(None, [])
+    assert [row["step"] for row in server.history[folder.id]] == [1, 2, 3, 4]
 
 
 def dies(server: WandbServer) -> None:

@@ -112,11 +112,17 @@ class WandbTracker:
         folder = Path(self.run.dir).parent
         self._later = f"wandb sync {folder}"
         self.link = str(self.run.url) if mode == "online" else self._later
+        # A run that goes on replays what it keeps; the server has that already.
+        goes_on = self.run.resumed and (identity.folder / "metrics.jsonl").exists()
+        there = self.run.summary.get("step") if goes_on else None
+        self._there = int(there) if isinstance(there, int | float) else -1
         self.run.define_metric("step")
         self.run.define_metric("*", step_metric="step")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Mirror figures after an optimiser step."""
+        if step <= self._there:
+            return
         with forgiven("W&B", "log"):
             self.run.log({"step": step, **metrics})
 
@@ -164,6 +170,4 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> wandb.Table:
     import wandb
 
     heads: list[Any] = list(rows[0])
-    return wandb.Table(
-        columns=heads, data=[list(row.values()) for row in rows], allow_mixed_types=True
-    )
+    return wandb.Table(columns=heads, data=[list(row.values()) for row in rows])

@@ -13,6 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
+
+
+@dataclass
+class Artifact:
+    """An artifact, as far as it came."""
+
+    id: str
+    type: str
+    committed: bool = False
 
 
 @dataclass
@@ -27,8 +37,12 @@ class WandbServer:
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Logged rows of each run."""
     summary: dict[str, dict[str, Any]] = field(default_factory=dict)
-    uploads: list[str] = field(default_factory=list)
-    """Paths of uploaded files."""
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    """Path to content of uploaded files."""
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    """By name."""
+    views: list[dict[str, Any]] = field(default_factory=list)
+    """Saved workspaces and reports, as they were told."""
     exit_codes: dict[str, int] = field(default_factory=dict)
     """Of runs whose file stream was completed."""
     dies_after: str = ""
@@ -68,16 +82,80 @@ class WandbServer:
             ]
             told = {"runID": variables["run"], "uploadHeaders": [], "files": files}
             return {"createRunFiles": told}
-        if "createArtifact(" in query:
-            # Already there, so nothing is uploaded; without an answer W&B's own process crashes.
-            made = {"id": "1", "state": "COMMITTED", "artifactSequence": {"latestArtifact": None}}
-            return {"createArtifact": {"artifact": made}}
+        for answer in (self._resume, self._artifact, self._view):
+            if (told := answer(query, variables)) is not None:
+                return told
         if "viewer" in query:
             viewer = {"id": "1", "entity": "team", "username": "tester", "email": "", "flags": "{}"}
             return {"viewer": {**viewer, "teams": {"edges": []}}}
         if "serverInfo" in query:
             return {"serverInfo": {"features": []}}
         return {"model": None, "project": None, "entity": None}
+
+    def _resume(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
+        """What a run that goes on wants to know of what is there."""
+        if "RunResumeStatus" not in query:
+            return None
+        rows = self.history.get(variables["name"])
+        bucket = rows and {
+            "id": variables["name"], "name": variables["name"], "displayName": None, "tags": [],
+            "summaryMetrics": json.dumps({**rows[-1], **self.summary.get(variables["name"], {})}),
+            "logLineCount": 0, "historyLineCount": len(rows), "eventsLineCount": 0,
+            "historyTail": json.dumps([json.dumps(rows[-1])]), "eventsTail": "[]",
+            "config": "{}", "notes": None, "wandbConfig": json.dumps({"t": 1}),
+        }  # fmt: skip
+        entity = {"id": "1", "name": "team"}
+        return {"model": {"id": "1", "name": "mtsweep", "entity": entity, "bucket": bucket or None}}
+
+    def _artifact(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
+        """The steps in which an artifact comes: itself, its manifest, its files, the end."""
+        if "createArtifact(" in query:
+            told = variables["input"]
+            [name] = told.get("artifactCollectionNames") or [told["artifactCollectionName"]]
+            made = Artifact(f"a{len(self.artifacts)}", told["artifactTypeName"])
+            made = self.artifacts.setdefault(name, made)
+            state = {"state": "PENDING", "artifactSequence": {"id": "1", "latestArtifact": None}}
+            return {"createArtifact": {"artifact": {"id": made.id, **state}}}
+        if "ArtifactManifest(" in query:
+            operation = query.partition("(input")[0].rpartition("{")[2].strip()
+            made = variables.get("artifactID") or variables["artifactManifestID"]
+            file = {"id": "1", "uploadHeaders": []}
+            file["uploadUrl"] = f"{self.url}/artifact/{made}/wandb_manifest.json"
+            return {operation: {"artifactManifest": {"id": made, "file": file}}}
+        if "createArtifactFiles(" in query:
+            nodes = [
+                {
+                    "storagePath": each["name"], "artifact": {"id": each["artifactID"]},
+                    "uploadUrl": f"{self.url}/artifact/{each['artifactID']}/{each['name']}",
+                    "uploadHeaders": [], "uploadMultipartUrls": None,
+                }
+                for each in variables["input"]["artifactFiles"]
+            ]  # fmt: skip
+            edges = [{"node": node} for node in nodes]
+            return {"createArtifactFiles": {"files": {"edges": edges}}}
+        if "commitArtifact(" in query:
+            for each in self.artifacts.values():
+                each.committed |= each.id == variables["artifactID"]
+            return {"commitArtifact": {"artifact": {"id": variables["artifactID"], "digest": "d"}}}
+        return None
+
+    def _view(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
+        """A workspace or a report is saved; one that has an id already is saved over."""
+        if "upsertView(" not in query:
+            return None
+        known = [each for each in self.views if each["id"] == variables.get("id")]
+        view = known[0] if known else {}
+        view.update({**variables, "id": variables.get("id") or f"v{len(self.views)}"})
+        if not known:
+            self.views.append(view)
+        project = {"id": "1", "name": variables["projectName"], "entityName": "team"}
+        return {"upsertView": {"view": {**view, "project": project}, "inserted": not known}}
+
+    def of_artifact(self, name: str) -> dict[str, bytes]:
+        """Files of an artifact, by the names that its manifest gives them."""
+        place = f"/artifact/{self.artifacts[name].id}/"
+        manifest = json.loads(self.uploads[f"{place}wandb_manifest.json"])
+        return {path: self.uploads[place + path] for path in manifest["contents"]}
 
     def stream(self, run_id: str, told: dict[str, Any]) -> None:
         """A piece of a run's file stream."""
@@ -118,8 +196,8 @@ def wandb_server() -> Iterator[WandbServer]:
                 self._answer({})
 
         def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            server.uploads.append(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            server.uploads[unquote(self.path)] = body
             self._answer({})
 
         def do_GET(self) -> None:
