@@ -1,30 +1,28 @@
 """Training pairs that repeat a dev or test pair, on either side, word for word or nearly.
 
-Two texts are near where their sets of character 5-grams are (Jaccard similarity). A bound sorts
-out almost everything first: a text as similar as ``t`` to another shares at least ``t`` of its
-5-grams with it, hence with all held-out texts together. What is left is compared with every
-held-out text of a like length; where those are many, with those alone that MinHash and
-locality-sensitive hashing (datasketch) find.
+Two texts are near where their sets of character 5-grams are (Jaccard similarity). The search is
+exact, and cheap although it is: two sets as similar as ``t`` share at least
+``t / (1 + t) * (a + b)`` of their ``a`` and ``b`` grams, so of the few rarest grams of a text, what
+it repeats has a good part (the prefix filter of Chaudhuri et al. 2006, with the count of Xiao et
+al. 2008). Only held-out texts that have it, of a size that can be similar, are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from mtsweep.data.clean import normal
 from mtsweep.data.pairs import Conversation, Leak, Pair
 
 _GRAM = 5
-_PERMUTATIONS = 128
-_LOOSER = 0.25
-"""By how much the lookup's threshold is lower than that of the comparison, so that it misses
-next to nothing."""
-
-
 _SAYS_SOMETHING = 40
 """Characters of a last answer, from which another conversation that ends so repeats it."""
-_FEW = 300
-"""Held-out texts that are compared one by one; more are looked up by MinHash."""
+_ENOUGH = 50
+"""Held-out texts that a text was found to repeat, behind which no nearer one is looked for."""
+_ROUNDING = 1e-9
 
 
 def without_leaks(
@@ -68,10 +66,24 @@ class _Index:
         self._ids: dict[str, str] = {}
         for name, text in texts:
             self._ids.setdefault(text, name)
-        self._grams: set[str] = set()
-        for text in self._ids:
-            self._grams.update(_grams(text))
-        self._query: Callable[[set[str]], Iterable[str]] | None = None
+        counts: Counter[str] = Counter()
+        sizes: dict[str, int] = {}
+        for text in self._ids:  # the sets of all texts at once would be too much to hold
+            counts.update(grams := _grams(text))
+            sizes[text] = len(grams)
+        # Places of held-out texts are in the order of their sizes, so a range of sizes is a range
+        # of places.
+        self._texts = sorted(self._ids, key=lambda text: (sizes[text], text))
+        self._sizes = [sizes[text] for text in self._texts]
+        ordered = sorted(counts, key=lambda gram: (counts[gram], gram))
+        self._ranks = {gram: rank for rank, gram in enumerate(ordered)}
+        """Every gram of a held-out text, rarest first."""
+        self._holders: list[list[int]] = [[] for _ in ordered]
+        """Of each gram, by its rank, the places of the texts that hold it."""
+        for place, text in enumerate(self._texts):
+            for gram in _grams(text):
+                self._holders[self._ranks[gram]].append(place)
+        self._compared: dict[int, set[str]] = {}
 
     def nearest(self, text: str) -> tuple[str, float] | None:
         """Id of the held-out text that this one repeats, and how similar they are."""
@@ -82,45 +94,50 @@ class _Index:
         if self._similarity == 1 or len(text) < 2 * _GRAM:
             return None
         grams = _grams(text)
-        if len(grams & self._grams) < self._similarity * len(grams):
+        ranks = self._ranks
+        known = [ranks[gram] for gram in grams if gram in ranks]
+        if len(known) < self._similarity * len(grams):
             return None
-        near = [(jaccard, other) for other, jaccard in self._near(grams)]
+        near: list[tuple[float, str]] = []
+        for place in self._candidates(sorted(known), len(grams)):
+            theirs = self._of(place)
+            shared = len(grams & theirs)
+            jaccard = shared / (len(grams) + len(theirs) - shared)
+            if jaccard >= self._similarity:
+                near.append((jaccard, self._texts[place]))
+                if len(near) == _ENOUGH:
+                    break
         if not near:
             return None
         jaccard, other = max(near)
         return self._ids[other], round(jaccard, 3)
 
-    def _near(self, grams: set[str]) -> Iterator[tuple[str, float]]:
-        for other in self._candidates(grams):
-            theirs = _grams(other)
-            jaccard = len(grams & theirs) / len(grams | theirs)
-            if jaccard >= self._similarity:
-                yield other, jaccard
+    def _candidates(self, known: list[int], size: int) -> Iterator[int]:
+        """Places of held-out texts that may be similar enough.
 
-    def _candidates(self, grams: set[str]) -> Iterable[str]:
-        if len(self._ids) > _FEW:
-            if self._query is None:
-                self._query = self._lookup()
-            return self._query(grams)
-        # A text of n characters has n - 4 grams at most, fewer where some repeat.
-        fewest = self._similarity * len(grams)
-        return (text for text in self._ids if len(text) - _GRAM + 1 >= fewest)
+        Args:
+            known: Ranks of the text's grams that any held-out text has, rarest first.
+            size: Grams of the text, the others included.
+        """
+        wanted = self._similarity
+        first = bisect_left(self._sizes, wanted * size - _ROUNDING)
+        behind = bisect_right(self._sizes, size / wanted + _ROUNDING)
+        # What shares none of the rarest ones shares fewer than it takes.
+        rarest = known[: len(known) - math.ceil(wanted * size - _ROUNDING) + 1]
+        shared: Counter[int] = Counter()
+        for rank in rarest:
+            holders = self._holders[rank]
+            shared.update(holders[bisect_left(holders, first) : bisect_left(holders, behind)])
+        left = len(known) - len(rarest)
+        for place, count in shared.items():
+            least = wanted / (1 + wanted) * (size + self._sizes[place]) - _ROUNDING
+            if count + left >= least:
+                yield place
 
-    def _lookup(self) -> Callable[[set[str]], Iterable[str]]:
-        from datasketch import MinHash, MinHashLSH
-
-        def minhash(grams: set[str]) -> MinHash:
-            made = MinHash(num_perm=_PERMUTATIONS)
-            made.update_batch([gram.encode() for gram in grams])
-            return made
-
-        threshold = max(0.1, self._similarity - _LOOSER)
-        lookup = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
-        with lookup.insertion_session() as session:
-            for text in self._ids:
-                if len(text) >= _GRAM:
-                    session.insert(text, minhash(_grams(text)), check_duplication=False)
-        return lambda grams: map(str, lookup.query(minhash(grams)))
+    def _of(self, place: int) -> set[str]:
+        if place not in self._compared:
+            self._compared[place] = _grams(self._texts[place])
+        return self._compared[place]
 
 
 def _grams(text: str) -> set[str]:

@@ -20,7 +20,7 @@ from mtsweep.data.pairs import Conversation, Leak, Message, Pair, Step
 from mtsweep.data.split import Parts
 from mtsweep.errors import UserError
 
-_LIBRARIES = ("datasets", "datasketch", "ftfy", "langcodes", "polib", "py3langid", "regex")
+_LIBRARIES = ("datasets", "ftfy", "langcodes", "polib", "py3langid", "regex")
 """Their versions can change what reading and cleaning come to."""
 
 

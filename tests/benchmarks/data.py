@@ -1,6 +1,7 @@
 """Pairs a second through cleaning, the share of each step, and what a cache hit takes.
 
-``data.py [clean [PAIRS]]``, ``data.py cache [PAIRS [MODEL]]``; on one core.
+``data.py [clean [PAIRS]]``, ``data.py cache [PAIRS [MODEL]]``, ``data.py leaks [PAIRS]``; on one
+core.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mtsweep.config import DataConfig
 from mtsweep.config.data import MILD
 from mtsweep.data.clean import cleaned
+from mtsweep.data.leaks import without_leaks
 from mtsweep.data.pairs import Pair, fold
 from mtsweep.data.phrases import phrases
 
@@ -149,7 +151,32 @@ def _tiny(name: str) -> Path:
     return Path(small_base(name).tokenizer.name_or_path)
 
 
+def leaks(count: int) -> None:
+    """Training pairs against 1,500 held-out ones: short texts, texts that differ in a number alone,
+    and texts as long as conversations.
+    """
+    draw = random.Random(2)
+    book = [text for pair in drawn(2000) for text in pair]
+    numbers = [
+        (f"The item with the number {n} is now on its way to the shop at the corner of the old "
+         f"market square", f"El artículo con el número {n} va ahora camino de la tienda de la "
+         f"esquina de la plaza del mercado viejo") for n in draw.sample(range(10**7), count)
+    ]  # fmt: skip
+    long = [tuple(" ".join(draw.choices(book, k=23)) for _ in range(2)) for _ in range(count // 10)]
+    for title, texts in (("short", drawn(count)), ("numbers", numbers), ("long", long)):
+        pairs = [Pair(f"x:{n}", s, t, "x", fold(s)) for n, (s, t) in enumerate(texts)]
+        train, held_out = pairs[1500:], pairs[:1500]
+        began = time.perf_counter()
+        _, found = without_leaks(train, held_out, 0.9)
+        took = time.perf_counter() - began
+        mean = sum(len(s) for s, _ in texts) / len(texts)
+        print(
+            f"{title}: {len(train):,} pairs of {mean:.0f} characters a side in {took:.1f} s "
+            f"({1e3 * took / len(train):.2f} ms each), {len(found):,} leaks"
+        )
+
+
 if __name__ == "__main__":
     what = sys.argv[1] if len(sys.argv) > 1 else "clean"
-    number = int(sys.argv[2]) if len(sys.argv) > 2 else {"clean": 1_000_000, "cache": 100_000}[what]
-    {"clean": clean, "cache": cache}[what](number, *sys.argv[3:])
+    number = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000 if what == "clean" else 100_000
+    {"clean": clean, "cache": cache, "leaks": leaks}[what](number, *sys.argv[3:])

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from mtsweep.config import DataConfig
 from mtsweep.data import leaks, load
+from mtsweep.data.clean import normal
 from mtsweep.data.leaks import without_leaks
 from mtsweep.data.pairs import Message, Pair, conversation, fold
 from mtsweep.errors import UserError
@@ -76,15 +77,52 @@ def test_what_is_kept_repeats_nothing_and_what_is_not_is_told(train, test):
     assert without_leaks(kept, held_out, 0.9) == (kept, [])
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.lists(texts, max_size=12), st.lists(texts, min_size=1, max_size=12))
-def test_the_lookup_by_minhash_finds_what_one_by_one_comparison_finds(train, test):
+letters = st.text(alphabet="abc ", min_size=10, max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(texts | letters, max_size=8),
+    st.lists(texts | letters, min_size=1, max_size=8),
+    st.floats(0.05, 1),
+)
+def test_the_search_finds_exactly_what_comparing_all_with_all_finds(train, test, similarity):
     pairs = [pair(n, text) for n, text in enumerate(train)]
-    held_out = [pair(100 + n, text) for n, text in enumerate(test)]
-    exact = without_leaks(pairs, held_out, 0.9)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(leaks, "_FEW", 0)
-        assert without_leaks(pairs, held_out, 0.9) == exact
+    # Some of them nearly repeat a held-out text.
+    pairs += [pair(50 + n, f"{text[:-1]}x") for n, text in enumerate(test)]
+    held_out = [pair(100 + n, text, f"{n}") for n, text in enumerate(test)]
+    _, told = without_leaks(pairs, held_out, similarity)
+    assert {leak.train: leak.similarity for leak in told} == dict(every(pairs, test, similarity))
+
+
+def every(pairs, held_out, similarity):
+    """Of every pair that repeats a held-out source, how similar they are."""
+    known = {text: leaks._grams(text) for text in map(normal, held_out) if text}
+    for each in pairs:
+        text = normal(each.source)
+        near = [1.0] if text in known else []
+        if text and not near and len(text) >= 10 and similarity < 1:
+            own = leaks._grams(text)
+            jaccards = [len(own & theirs) / len(own | theirs) for theirs in known.values()]
+            near = [round(jaccard, 3) for jaccard in jaccards if jaccard >= similarity]
+        if near:
+            yield each.id, max(near)
+
+
+def test_texts_that_differ_in_numbers_alone_are_not_compared_with_one_another(monkeypatch):
+    text = "The item with the number {} is on its way to the shop at the corner of the old market"
+    train = [pair(n, text.format(n * 7919)) for n in range(100)]
+    held_out = [pair(10_000 + n, text.format(n * 7907 + 1)) for n in range(400)]
+    looked = []
+    inner = leaks._Index._of
+    monkeypatch.setattr(
+        leaks._Index, "_of", lambda index, place: (looked.append(place), inner(index, place))[1]
+    )
+    _, told = without_leaks(train, held_out, 0.9)
+    assert {leak.train for leak in told} == {
+        name for name, _ in every(train, [each.source for each in held_out], 0.9)
+    }
+    assert len(looked) < len(train) * len(held_out) / 20
 
 
 def leaky(here, **changes) -> DataConfig:

@@ -213,6 +213,7 @@ def test_a_codec_remembers_a_few_sets_alone(tiny):
     assert len(made.sets) == tokens._IN_MEMORY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pairs", "talks"])
 def test_a_training_learns_the_same_from_ids_that_another_made(monkeypatch, tmp_path, kind):
     part = PAIRS[:6] if kind == "pairs" else TALKS
