@@ -16,7 +16,7 @@ COMMANDS = {
     "comet": "COMET scores for finished runs, in a process of its own",
     "compare": "which runs are better and which are tied; sweeps can be joined",
     "data": "what the pairs are: sources, steps, lengths, samples, leaks; writes data.html",
-    "export": "a run's model as a folder that others use: adapter or merged, checked",
+    "export": "a run's model as a folder that others use: adapter, merged, CTranslate2, GGUF",
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",
     "rate": "blind sheets for people to rate translations, and what filled-in sheets say",
     "report": "report.html and report.md of a sweep, from its records",

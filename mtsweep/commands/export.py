@@ -23,14 +23,14 @@ def run(arguments: Sequence[str]) -> int:
 
     source = export.source(given.run, given.output_dir)
     form = _form(given, source)
-    export.refuse(source, form, given.quantise)
+    export.refuse(source, form, given.quantise, given.converter)
     from mtsweep import device
     from mtsweep.serve.translator import quiet
 
     with export.drafted(given.to) as draft, quiet():
         device.use(given.device)
         _say(f"{source.id}: {source.label}; as {form}{_quantised(given.quantise)}")
-        artefact = export.make(source, draft, form, given.quantise, _note)
+        artefact = export.make(source, draft, form, given.quantise, given.converter, _note)
         with _bar(len(source.rows)) as advance:
             checked = export.again(artefact, advance)
         _tell(source, checked)
@@ -57,13 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="new, or empty")
     parser.add_argument(
         "--format",
-        choices=("peft", "merged"),
+        choices=("peft", "merged", "ctranslate2", "gguf"),
         help="default: the adapter, or the whole model where every weight was trained",
     )
     parser.add_argument("--merge", action="store_true", help="the same as --format merged")
-    parser.set_defaults(quantise=None)
+    parser.add_argument(
+        "--quantise", choices=("int8",), help="8-bit weights, with --format ctranslate2 or gguf"
+    )
     parser.add_argument(
         "--accept-loss", action="store_true", help="write it although it is worse; told in it"
+    )
+    parser.add_argument(
+        "--converter",
+        type=Path,
+        help="llama.cpp's convert_hf_to_gguf.py; default: in $LLAMA_CPP, or on the path",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, …; default: auto")
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,12 @@ from typing import TYPE_CHECKING
 from mtsweep.errors import UserError
 
 if TYPE_CHECKING:
+    from mtsweep.export.use import Converted
     from mtsweep.serve.resolve import Chosen
     from mtsweep.serve.translator import Translator
+
+_SAMPLE = 16
+"""Lines at most that are translated by transformers too."""
 
 
 @dataclass
@@ -31,12 +36,12 @@ def run(arguments: Sequence[str]) -> int:
     """Translate what was given, to a file or to standard output."""
     given = _parser().parse_args(arguments)
     _check_target(given)
-    chosen = _chosen(given)
+    chosen, converted = _chosen(given)
     with _lines(given) as lines:
         if given.to is None:
-            outcome = _to_output(given, chosen, lines)
+            outcome = _to_output(given, chosen, converted, lines)
         else:
-            outcome = _to_file(given, chosen, lines)
+            outcome = _to_file(given, chosen, converted, lines)
     if outcome.split and not given.sentences:
         _say(
             f"note: {outcome.split} of {outcome.lines} lines did not fit into the model's context; "
@@ -62,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="RUN",
         help="id or its beginning, a run folder, 'best' (by chrF, of the newest sweep), or a "
-        "sweep, whose best run is taken; none: the untouched default model, English to Spanish",
+        "sweep, whose best run is taken; a folder of `export --format ctranslate2`; none: the "
+        "untouched default model, English to Spanish",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--text", action="append", help="a text (may be given again); prints lines")
@@ -93,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="translate every sentence by itself; default: only where a line does not fit into "
         "the model's context",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("transformers", "ctranslate2"),
+        default="transformers",
+        help="ctranslate2 converts the run once, into the cache; some lines are translated by "
+        "transformers too, and a difference is told",
     )
     parser.add_argument(
         "--device",
@@ -127,10 +140,16 @@ def _check_target(given: argparse.Namespace) -> None:
         raise UserError(f"--to {given.to}: is the file that is read; choose another")
 
 
-def _chosen(given: argparse.Namespace) -> Chosen:
+def _chosen(given: argparse.Namespace) -> tuple[Chosen, Converted | None]:
+    """What to translate with, and its folder for CTranslate2 where that is asked for."""
+    from mtsweep.export import use
     from mtsweep.serve import resolve
 
-    chosen = resolve.choose(given.run, given.output_dir, (given.source_lang, given.target_lang))
+    asked = given.source_lang, given.target_lang
+    if use.is_exported(given.run):
+        converted = use.read(Path(given.run))
+        return _decoded(given, use.chosen(converted, asked)), converted
+    chosen = resolve.choose(given.run, given.output_dir, asked)
     if chosen.config.data.is_chat:
         raise UserError(
             f"{chosen.name}: this run is of conversations, and does not translate; "
@@ -138,6 +157,22 @@ def _chosen(given: argparse.Namespace) -> Chosen:
         )
     if chosen.strange:
         _say(f"warning: {chosen.name} was not tuned on this language pair")
+    converted = None
+    if given.engine == "ctranslate2":
+        if given.run is None:
+            raise UserError("--engine ctranslate2: name a run, or a folder that was exported")
+        from mtsweep import device, export
+        from mtsweep.serve.translator import quiet
+
+        source = export.source(given.run, given.output_dir)
+        device.use(given.device)
+        with quiet():
+            converted = use.of_run(source, _say)
+    return _decoded(given, chosen), converted
+
+
+def _decoded(given: argparse.Namespace, chosen: Chosen) -> Chosen:
+    """With the beams and the batch size that were asked for."""
     config = chosen.config
     asked = {"num_beams": given.beam, "batch_size": given.batch}
     changed = {key: value for key, value in asked.items() if value is not None}
@@ -161,25 +196,72 @@ def _lines(given: argparse.Namespace) -> Iterator[Iterator[str]]:
 
 
 @contextlib.contextmanager
-def _open(given: argparse.Namespace, chosen: Chosen) -> Iterator[Translator]:
+def _open(
+    given: argparse.Namespace, chosen: Chosen, converted: Converted | None
+) -> Iterator[Translator]:
     """The translator, with libraries' remarks kept off the terminal."""
     from mtsweep import device
+    from mtsweep.export import use
     from mtsweep.serve.translator import TOKENS, opened, quiet
 
     device.use(given.device)
     data = chosen.config.data
-    _say(f"{chosen.name}: {chosen.config.model.name}, {data.source_lang} to {data.target_lang}")
-    with quiet(), opened(chosen.config, chosen.trained, chosen.known, chosen.shots) as translator:
+    by = "" if converted is None else ", by CTranslate2"
+    _say(f"{chosen.name}: {chosen.config.model.name}, {data.source_lang} to {data.target_lang}{by}")
+    if converted is None:
+        place = opened(chosen.config, chosen.trained, chosen.known, chosen.shots)
+    else:
+        place = use.opened(converted, chosen)
+    with quiet(), place as translator:
         translator.tokens = TOKENS if given.batch is None else None
         translator.sentences = given.sentences
         yield translator
 
 
-def _to_output(given: argparse.Namespace, chosen: Chosen, lines: Iterator[str]) -> _Outcome:
+def _compared(
+    chosen: Chosen, converted: Converted | None, lines: Iterator[str], translator: Translator
+) -> Iterator[str]:
+    """The lines; some of the first are translated by transformers too, and differences are told."""
+    if converted is None:
+        return lines
+    if (
+        chosen.trained is None and converted.told["tuning"] != "untouched"
+    ):  # a folder, without its run
+        if (share := converted.share) is not None and share < 1:
+            _say(f"note: of the test set, {share:.1%} were as scored when this was exported")
+        return lines
+    from mtsweep.serve.lines import PIECE
+    from mtsweep.serve.translator import opened
+
+    begun = list(itertools.islice(lines, PIECE))
+    full = list(dict.fromkeys(line for line in begun if line.strip()))
+    sample = full[:: max(1, len(full) // _SAMPLE)][:_SAMPLE]
+    if sample:
+        said = translator.translate(sample)
+        translator.split = 0
+        with opened(chosen.config, chosen.trained, chosen.known, chosen.shots) as other:
+            other.sentences = translator.sentences
+            wanted = other.translate(sample)
+        same = sum(a.text == b.text for a, b in zip(said, wanted, strict=True))
+        if same < len(sample):
+            _say(
+                f"warning: of {len(sample)} lines that were tried with transformers too, "
+                f"{same} ({same / len(sample):.0%}) are the same"
+            )
+    return itertools.chain(begun, lines)
+
+
+def _to_output(
+    given: argparse.Namespace,
+    chosen: Chosen,
+    converted: Converted | None,
+    lines: Iterator[str],
+) -> _Outcome:
     from mtsweep.serve.lines import translated
 
     outcome = _Outcome()
-    with _open(given, chosen) as translator:
+    with _open(given, chosen, converted) as translator:
+        lines = _compared(chosen, converted, lines, translator)
         for _, out, cut in translated(translator, lines):
             print("\n".join(out), flush=True)
             outcome.unstopped += cut
@@ -188,19 +270,27 @@ def _to_output(given: argparse.Namespace, chosen: Chosen, lines: Iterator[str]) 
     return outcome
 
 
-def _to_file(given: argparse.Namespace, chosen: Chosen, lines: Iterator[str]) -> _Outcome:
+def _to_file(
+    given: argparse.Namespace,
+    chosen: Chosen,
+    converted: Converted | None,
+    lines: Iterator[str],
+) -> _Outcome:
     from mtsweep.serve.lines import Draft, translated
 
     target = given.to
     decoding = chosen.config.decoding.model_dump(exclude={"batch_size"})
     data = chosen.config.data
     maker = [chosen.name, decoding, given.sentences, data.source_lang, data.target_lang]
+    if converted is not None:
+        maker.append(converted.told["made"])
     draft = Draft(target, json.dumps(maker))
     with _writing(target):
         left = draft.resume(lines)
     if draft.lines:
         _say(f"{target}: goes on behind line {draft.lines}")
-    with _open(given, chosen) as translator, _bar(given, draft.lines) as advance:
+    with _open(given, chosen, converted) as translator, _bar(given, draft.lines) as advance:
+        left = _compared(chosen, converted, left, translator)
         pieces = translated(translator, left, lambda done: advance(draft.lines + done))
         for piece, out, cut in pieces:
             with _writing(target):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -81,10 +82,29 @@ def generate(
             padding_side="left" if causal else "right",
             return_tensors="pt",
         ).to(model.device)
-        for index, ids in search(model, config, batch, [limits[index] for index in indices]):
-            done[indices[index]] = hypothesis(ids, codec, config)
-            advance(len(done))
+        with _no_forced_end(model):
+            for index, ids in search(model, config, batch, [limits[index] for index in indices]):
+                done[indices[index]] = hypothesis(ids, codec, config)
+                advance(len(done))
     return [done[index] for index in range(len(sources))]
+
+
+@contextmanager
+def _no_forced_end(model: Any) -> Iterator[None]:  # noqa: ANN401
+    """Within it, the model's own settings name no forced end and no length.
+
+    What is ``None`` in the settings that ``generate`` is given, it takes from the model's own: with
+    the forced end of Marian, M2M100 and mBART every output at the limit would look like a stop.
+    """
+    own = model.generation_config
+    kept = {name: getattr(own, name) for name in ("forced_eos_token_id", "max_length")}
+    try:
+        for name in kept:
+            setattr(own, name, None)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(own, name, value)
 
 
 def within_memory(

@@ -21,7 +21,7 @@ from mtsweep.export.check import Check, check
 from mtsweep.export.source import Source
 from mtsweep.record import write
 
-Form = Literal["peft", "merged"]
+Form = Literal["peft", "merged", "ctranslate2", "gguf"]
 FORMS: tuple[Form, ...] = get_args(Form)
 ACCOUNT = "export.json"
 """What an artefact is, and what came of the check; written last."""
@@ -54,11 +54,12 @@ def natural(source: Source) -> Form:
     return "merged" if source.whole else "peft"
 
 
-def make(
+def make(  # noqa: PLR0913
     source: Source,
     folder: Path,
     form: Form,
     quantise: str | None = None,
+    converter: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Artefact:
     """Write a run's model into a folder; nothing is checked (:func:`again`).
@@ -68,14 +69,15 @@ def make(
         folder: Empty; it is written in place, so give one that may be lost (:func:`drafted`).
         form: What is written.
         quantise: ``int8``, of forms that have it.
+        converter: llama.cpp's script, for ``gguf``; ``None`` looks for it.
         say: Is told what takes long, and what to know.
 
     Raises:
         UserError: if the run has no such form, or a library for it is missing.
     """
-    from mtsweep.export import weights
+    from mtsweep.export import ctranslate, gguf, weights
 
-    refuse(source, form, quantise)
+    refuse(source, form, quantise, converter)
     notes: list[str] = []
 
     def tell(text: str) -> None:
@@ -84,12 +86,18 @@ def make(
 
     if form == "peft":
         weights.adapter(source, folder, tell)
+    elif form == "ctranslate2":
+        ctranslate.convert(source, folder, quantise, tell)
+    elif form == "gguf":
+        gguf.convert(source, folder, quantise, gguf.converter(converter), tell)
     else:
         weights.merged(source, folder, tell)
     return Artefact(source, folder, form, quantise, tuple(notes))
 
 
-def refuse(source: Source, form: Form, quantise: str | None) -> None:
+def refuse(
+    source: Source, form: Form, quantise: str | None = None, converter: Path | None = None
+) -> None:
     """Say what cannot be made, before a model is loaded.
 
     Raises:
@@ -100,6 +108,14 @@ def refuse(source: Source, form: Form, quantise: str | None) -> None:
             f"--quantise {quantise}: safetensors keep the precision of the run; "
             "take it with --format ctranslate2 or gguf"
         )
+    if form == "ctranslate2":
+        from mtsweep.export import ctranslate
+
+        ctranslate.refuse(source)
+    elif form == "gguf":
+        from mtsweep.export import gguf
+
+        gguf.refuse(source, converter)
     if form == "peft" and source.whole:
         what = "trained nothing" if source.trained is None else "trained every weight"
         raise UserError(f"{source.id}: the run {what}: there is no adapter; take --format merged")
@@ -109,11 +125,16 @@ def again(artefact: Artefact, advance: Callable[[int], None] = lambda _: None) -
     """Load an artefact from its folder as anybody would, and translate the test set with it."""
     from mtsweep import device
     from mtsweep.evaluation.generate import generate
-    from mtsweep.export import reload, said
+    from mtsweep.export import gguf, reload, said
+    from mtsweep.serve import ctranslate
 
     source, folder = artefact.source, artefact.folder
     if artefact.form == "peft":
         base, speak = reload.adapter(source, folder), generate
+    elif artefact.form == "ctranslate2":
+        base, speak = reload.converted(source.family, folder), ctranslate.speak
+    elif artefact.form == "gguf":
+        base, speak = reload.whole(source, folder, gguf.MODEL), generate
     else:
         base, speak = reload.whole(source, folder), generate
     rows = said.again(source, base, speak, advance)
@@ -143,12 +164,28 @@ def account(artefact: Artefact, checked: Check | None, *, accepted: bool = False
             "languages": [list(pair) for pair in source.pairs],
             "prompt": config.prompt.model_dump(mode="json"),
             "decoding": source.decoding.model_dump(mode="json"),
+            "context": source.located.config.get("max_position_embeddings"),
+            "longer": _longer(artefact),
         },
         "check": None
         if checked is None
         else {**checked.as_json(), "loss_accepted": accepted and bool(checked.lost)},
     }
     write(artefact.folder / ACCOUNT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def _longer(artefact: Artefact) -> float:
+    """Tokens of translations over tokens of sources, by the test set."""
+    from mtsweep.export import reload, said
+    from mtsweep.models.codec import Codec
+    from mtsweep.serve.translator import longer
+
+    source = artefact.source
+    pair = source.pairs[0]
+    codec = said.codec_of(source, reload.tokenizer(artefact.folder), pair)
+    rows = [row for row in source.rows if source.languages(row) == pair]
+    known = [(row["source"], row["reference"]) for row in rows]
+    return longer(codec, known) if isinstance(codec, Codec) else 1.0
 
 
 def _versions() -> dict[str, str]:

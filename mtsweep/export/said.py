@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtsweep.data.pairs import Message
 from mtsweep.evaluation.generate import Hypothesis, within_memory
@@ -11,6 +11,9 @@ from mtsweep.export.source import Row, Source
 from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Speak = Callable[..., list[Hypothesis]]
 """What generates: :func:`mtsweep.evaluation.generate.generate`, or another engine in its place."""
@@ -55,7 +58,7 @@ def _said(
     rows: Sequence[Row],
     advance: Callable[[int], None],
 ) -> list[Hypothesis]:
-    codec = codec_of(source, base, source.languages(rows[0]))
+    codec = codec_of(source, base.tokenizer, source.languages(rows[0]))
     given: list[Any] = [row["source"] for row in rows]
     if isinstance(codec, ChatCodec):
         given = [_history(row) for row in rows]
@@ -66,11 +69,13 @@ def _said(
     )[0]
 
 
-def codec_of(source: Source, base: Base, languages: tuple[str, str]) -> Codec | ChatCodec:
+def codec_of(
+    source: Source, tokenizer: PreTrainedTokenizerBase, languages: tuple[str, str]
+) -> Codec | ChatCodec:
     """How the run asks: text to tokens and back."""
     if source.config.data.is_chat:
-        return ChatCodec(base.tokenizer)
-    return Codec(base.tokenizer, source.family, languages, source.config.prompt, source.shots)
+        return ChatCodec(tokenizer)
+    return Codec(tokenizer, source.family, languages, source.config.prompt, source.shots)
 
 
 def limit(source: Source, rows: Sequence[Row], codec: Codec | ChatCodec) -> int:

@@ -67,9 +67,8 @@ def merged(source: Source, folder: Path, say: Say) -> None:
     The sum is taken in float32, whatever the precision of the run, and stored in that.
     """
     with whole(source, say) as base:
-        precision = base.model.dtype if source.whole else _precision(source)
         model: Any = base.model  # typed for hub kernels, not for plain modules
-        model.to(precision).save_pretrained(folder)
+        model.to(_stored(source, base)).save_pretrained(folder)
         accompany(source, base, folder)
 
 
@@ -109,7 +108,11 @@ def _dequantised(model: Any) -> Any:  # noqa: ANN401 - in 4 bits, as bitsandbyte
         raise RunFailedError(f"the base in 4 bits cannot be made whole again: {error}") from error
 
 
-def _precision(source: Source) -> Any:  # noqa: ANN401 - a torch.dtype
+def _stored(source: Source, base: Base) -> Any:  # noqa: ANN401 - a torch.dtype
+    return base.model.dtype if source.whole else precision(source)
+
+
+def precision(source: Source) -> Any:  # noqa: ANN401 - a torch.dtype
     """Of the run's weights: as its record has it, or as it would be loaded here."""
     import torch
 
@@ -123,7 +126,7 @@ def accompany(source: Source, base: Base, folder: Path) -> None:
     """Put tokenizer, search settings and examples of the prompt beside weights."""
     base.tokenizer.save_pretrained(folder)
     pairs = source.pairs
-    codec = codec_of(source, base, pairs[0])
+    codec = codec_of(source, base.tokenizer, pairs[0])
     rows = [row for row in source.rows if source.languages(row) == pairs[0]]
     search = generation_config(base.model, codec, source.decoding, limit(source, rows, codec))
     if len(pairs) > 1:

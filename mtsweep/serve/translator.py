@@ -39,18 +39,20 @@ class Translator:
         known: Sources and references of its test set, which tell how much longer than a source a
             translation gets.
         shots: What its prompt shows as examples.
+        speak: Generates with the model: transformers, or another engine.
     """
 
     def __init__(
         self,
         base: Base,
-        model: Any,  # noqa: ANN401 - a PreTrainedModel or a PeftModel
+        model: Any,  # noqa: ANN401 - a PreTrainedModel, a PeftModel or an engine's own
         config: RunConfig,
         known: Sequence[tuple[str, str]] = (),
         shots: Shots | None = None,
+        speak: Callable[..., list[Hypothesis]] = generate,
     ) -> None:
         self._base, self._model, self._config = base, model, config
-        self._shots = shots
+        self._shots, self._speak = shots, speak
         self.decoding: DecodingConfig = config.decoding
         self.tokens: int | None = TOKENS
         """Of a batch at most, padding counted; ``None`` lets ``decoding.batch_size`` decide."""
@@ -58,7 +60,8 @@ class Translator:
         """Whether every sentence is translated by itself; else only where a text does not fit."""
         self.split = 0
         """Texts so far that were translated in parts."""
-        self._longer = _longer(self._codec(), known[:_KNOWN])
+        self.longer = longer(self._codec(), known)
+        """Tokens of translations over tokens of sources, about."""
 
     def translate(
         self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None
@@ -143,7 +146,7 @@ class Translator:
         for places in self._batches(codec, texts, decoding):
             batch, before = [texts[place] for place in places], len(said)
             limits = [self._limit(codec, text) for text in batch]
-            out = generate(
+            out = self._speak(
                 self._model, codec, batch, decoding, limits, lambda n, k=before: advance(k + n)
             )
             said.update(zip(places, out, strict=True))
@@ -171,7 +174,7 @@ class Translator:
         """Generated tokens at most: as configured, or by the length of the text; within reach."""
         limit = self.decoding.max_new_tokens
         if limit is None:
-            limit = int(_ROOM * self._longer * len(codec.target_ids(text))) + _SPARE
+            limit = int(_ROOM * self.longer * len(codec.target_ids(text))) + _SPARE
         context = self._context
         if context is None:
             return limit
@@ -189,7 +192,7 @@ class Translator:
         context = self._context
         if context is None:
             return True
-        likely = int(self._longer * len(codec.target_ids(text))) + _SPARE
+        likely = int(self.longer * len(codec.target_ids(text))) + _SPARE
         likely = min(likely, self.decoding.max_new_tokens or likely)
         given = len(codec.source_ids(text))
         return (given + likely if codec.family == "causal" else max(given, likely)) <= context
@@ -200,8 +203,14 @@ class Translator:
         return context if isinstance(context, int) else None
 
 
-def _longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:
-    """Tokens of translations over tokens of sources, 1 at least."""
+def longer(codec: Codec, known: Sequence[tuple[str, str]]) -> float:
+    """Tokens of translations over tokens of sources, 1 at least.
+
+    Args:
+        codec: Of model and language pair.
+        known: Sources and references; the first 200 are looked at.
+    """
+    known = known[:_KNOWN]
     sources = sum(len(codec.target_ids(source)) for source, _ in known)
     references = sum(len(codec.target_ids(reference)) for _, reference in known)
     return max(1.0, references / sources) if sources else 1.0

@@ -13,6 +13,8 @@ from mtsweep.record import RunFolder
 
 pytestmark = pytest.mark.slow
 
+STAND_IN = Path(__file__).parents[1] / "standins" / "convert_hf_to_gguf.py"
+
 
 def exported(trained, name, folder, *options):
     output, ids = trained
@@ -39,6 +41,9 @@ def predictions(trained, name):
         ("causal untouched", "merged"),
         ("seq2seq lora", "peft"),
         ("seq2seq lora", "merged"),
+        ("causal lora", "ctranslate2"),
+        ("causal none 0.5", "ctranslate2"),
+        ("seq2seq lora", "ctranslate2"),
     ],
 )
 def test_in_float32_every_segment_is_what_was_scored(trained, here, capsys, name, form):
@@ -83,6 +88,90 @@ def test_a_base_in_4_bits_is_made_whole_and_that_is_told(trained, here, capsys):
     assert exported(trained, "causal qlora", here / "adapter")[0] == 0
 
 
+def test_8_bit_weights_are_smaller_and_their_share_is_told(trained, here):
+    sizes = []
+    for options in ([], ["--quantise", "int8"]):
+        folder = here / f"out{len(options)}"
+        code, told = exported(trained, "seq2seq lora", folder, "--format", "ctranslate2", *options)
+        assert code == 0
+        assert told is not None
+        assert 0 <= told["check"]["share"] <= 1
+        sizes.append((folder / "model.bin").stat().st_size)
+    assert told["quantise"] == "int8"
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_gguf_is_made_by_a_converter_that_is_found(trained, here, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(here))
+    monkeypatch.delenv("LLAMA_CPP", raising=False)
+    assert exported(trained, "causal lora", here / "out", "--format", "gguf") == (2, None)
+    assert "convert_hf_to_gguf.py was not found; get llama.cpp" in capsys.readouterr().err
+    monkeypatch.setenv("LLAMA_CPP", str(STAND_IN.parent))
+    code, told = exported(trained, "causal lora", here / "out", "--format", "gguf")
+    assert code == 0
+    assert told is not None
+    assert told["check"]["equal"] == 12
+    assert (here / "out" / "model.gguf").read_bytes()[:4] == b"GGUF"
+    small = here / "small"
+    asked = ["--format", "gguf", "--quantise", "int8", "--converter", str(STAND_IN)]
+    assert exported(trained, "causal none", small, *asked)[0] == 0
+    sizes = [(folder / "model.gguf").stat().st_size for folder in (small, here / "out")]
+    assert sizes[0] < sizes[1] / 2
+
+
+def test_a_converter_that_fails_is_quoted_and_nothing_is_left(trained, here, capsys):
+    script = here / "convert_hf_to_gguf.py"
+    script.write_text("import sys; sys.exit('Model X is not supported')")
+    asked = ["--format", "gguf", "--converter", str(script)]
+    assert exported(trained, "causal lora", here / "out", *asked) == (1, None)
+    assert "Model X is not supported" in capsys.readouterr().err
+    assert [path.name for path in here.iterdir()] == [script.name]
+    assert exported(trained, "seq2seq lora", here / "out", *asked) == (2, None)
+    assert "is an encoder-decoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["causal lora", "seq2seq lora"])
+def test_a_run_and_its_folder_translate_by_ctranslate2(trained, here, capsys, monkeypatch, name):
+    output, ids = trained
+    monkeypatch.setenv("MTSWEEP_CACHE", str(here / "cache"))
+    rows = predictions(trained, name)
+    (here / "in.txt").write_text("".join(f"{row['source']}\n\n" for row in rows), "utf-8")
+    wanted = "".join(" ".join(row["hypothesis"].splitlines()) + "\n\n" for row in rows)
+    asked = ["--file", "in.txt", "--output-dir", str(output)]
+    for converts in (True, False):
+        told = ["translate", ids[name], "--engine", "ctranslate2", *asked]
+        assert cli.run(told) == 0
+        seen = capsys.readouterr()
+        assert seen.out == wanted
+        assert ("converting for CTranslate2, once" in seen.err) == converts
+        assert "tried with transformers" not in seen.err
+    exported(trained, name, here / "out", "--format", "ctranslate2")
+    capsys.readouterr()
+    assert cli.run(["translate", "out", *asked, "--to", "out.txt"]) == 0
+    assert (here / "out.txt").read_text("utf-8") == wanted
+    assert cli.run(["translate", "out", *asked, "--into", "de"]) == 2
+    assert "it translates eng_Latn to spa_Latn" in capsys.readouterr().err
+    exported(trained, name, here / "adapter")
+    assert cli.run(["translate", "adapter", *asked]) == 2
+    assert "was exported as peft" in capsys.readouterr().err
+
+
+def test_another_text_than_transformers_is_told(trained, here, capsys, monkeypatch):
+    from mtsweep.evaluation.generate import Hypothesis
+    from mtsweep.serve import ctranslate
+
+    output, ids = trained
+    monkeypatch.setenv("MTSWEEP_CACHE", str(here / "cache"))
+    monkeypatch.setattr(ctranslate, "speak", lambda _, __, texts, *___: [
+        Hypothesis(text, stopped=True, tokens=1) for text in texts
+    ])  # fmt: skip
+    asked = ["translate", ids["causal lora"], "--engine", "ctranslate2", "--text", "Yes.\nNo."]
+    assert cli.run([*asked, "--output-dir", str(output)]) == 0
+    seen = capsys.readouterr()
+    assert seen.out == "Yes.\nNo.\n"
+    assert "of 2 lines that were tried with transformers too, 0 (0%) are the same" in seen.err
+
+
 def test_a_loss_beyond_chance_is_not_written_unless_it_is_accepted(
     trained, here, capsys, monkeypatch
 ):
@@ -110,6 +199,7 @@ def test_a_loss_beyond_chance_is_not_written_unless_it_is_accepted(
     [
         ("causal none", ["--format", "peft"], "trained every weight: there is no adapter"),
         ("causal untouched", ["--format", "peft"], "trained nothing: there is no adapter"),
+        ("causal lora", ["--quantise", "int8"], "take it with --format ctranslate2"),
         ("causal lora", ["--merge", "--format", "peft"], "--format peft says otherwise"),
         ("causal lora", ["--device", "tpu"], "'tpu' is no device"),
     ],
