@@ -196,6 +196,8 @@ def _state(folder: RunFolder, *, base_there: bool) -> RunState:
         return "finished" if base_there else "resumable"
     if (told := folder.state) is None:
         return "new"
+    if told == "pruned":
+        return "new"  # nothing is left of it
     return "failed" if told == "failed" else "resumable"
 
 

@@ -106,7 +106,7 @@ class LiveTable:
             self.waiting += 1
         else:
             self.done += run.estimate.seconds
-        if how in {"failed", "interrupted"}:
+        if how in {"failed", "pruned", "interrupted"}:
             told = f"  {how}: {reason}" if reason else f"  {how}"
             self.out.print(Text.assemble((run.label, "red" if how == "failed" else "yellow"), told))
 
@@ -182,7 +182,7 @@ class Plain:
     def ended(self, slot: str, run: Run, how: str, reason: str) -> None:
         """A run is through, or put off."""
         self.stages.pop(slot, None)
-        if how in {"failed", "interrupted"}:
+        if how in {"failed", "pruned", "interrupted"}:
             self.out.print(Text(f"{run.label}: {how}" + (f": {reason}" if reason else "")))
 
 

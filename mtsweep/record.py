@@ -23,7 +23,7 @@ SCHEMA = 1
 EXAMPLES = "examples.json"
 """File of a run folder with the pairs that its prompt shows as examples."""
 
-State = Literal["waiting", "running", "interrupted", "failed", "finished"]
+State = Literal["waiting", "running", "interrupted", "failed", "pruned", "finished"]
 
 
 class Cost(BaseModel):
@@ -181,6 +181,15 @@ class RunFolder:
         except (OSError, ValueError, KeyError):
             return None
 
+    @property
+    def reason(self) -> str:
+        """Why the run stands where it does, by its own account."""
+        try:
+            told = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
+            return str(told["reason"])
+        except (OSError, ValueError, KeyError):
+            return ""
+
     def training(self) -> Training | None:
         """The account of a training whose weights are stored."""
         try:
@@ -222,10 +231,17 @@ class RunFolder:
         write(path, "".join(json.dumps(figures) + "\n" for figures in kept))
         return kept
 
-    def set_state(self, state: State, reason: str = "") -> None:
+    def prune(self, step: int, value: float, reason: str) -> None:
+        """Say that a search gave the run up at ``step``; what it was trained to goes."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        self.set_state("pruned", reason, {"step": step, "value": value})
+
+    def set_state(
+        self, state: State, reason: str = "", figures: Mapping[str, float] | None = None
+    ) -> None:
         """Say where the run stands (``status.json``)."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        status = {"state": state, "reason": reason, "time": now}
+        status = {"state": state, "reason": reason, "time": now, **(figures or {})}
         write(self.path / "status.json", json.dumps(status, indent=1) + "\n")
 
     def log_metrics(self, step: int, metrics: Mapping[str, float]) -> None:

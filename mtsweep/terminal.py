@@ -162,8 +162,8 @@ def show(out: Console, table: list[Row]) -> None:
     for row in table:
         if row.record is None:
             blank = [""] * (2 * len(metrics) + len(told))
-            how = Text(row.state, "red" if row.state == "failed" else "yellow")
-            shown.add_row(Text(row.label), *blank, how)
+            ended = Text(row.state, "red" if row.state == "failed" else "yellow")
+            shown.add_row(Text(row.label), *blank, ended)
         else:
             shown.add_row(Text(row.label), *_cells(row.record, metrics, stepped=stepped))
     out.print()

@@ -31,9 +31,18 @@ def lines(prepared: Prepared, there: Sequence[Trial]) -> list[tuple[str, str]]:
     return [
         ("search", f"{min(config.trials, space.size):.0f} trials{size}{runs}{known}"),
         ("by", f"{LABELS[prepared.metric]} of the dev set, {len(_dev(prepared))} segments"),
+        *_pruning(prepared),
         *(("space" if place == 0 else "", key) for place, key in enumerate(keys)),
         *(("advice", each) for each in space.advice()),
     ]
+
+
+def _pruning(prepared: Prepared) -> list[tuple[str, str]]:
+    config = prepared.config
+    if config.pruner is None:
+        return []
+    kinds = {"halving": "successive halving", "hyperband": "Hyperband"}
+    return [("pruning", f"{kinds[config.pruner]}: one of {config.reduction} goes on")]
 
 
 def _dev(prepared: Prepared) -> Sequence[object]:

@@ -15,12 +15,14 @@ from mtsweep.data.devset import spread, without_test
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.errors import RunFailedError
 from mtsweep.evaluation.devset import DevScorer
+from mtsweep.interruption import Pruned
 from mtsweep.models.adapters import adapted, interpolated
 from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base, load
 from mtsweep.plan import Run
 from mtsweep.record import RunFolder, Training
+from mtsweep.scores import LABELS, rounded
 from mtsweep.tracking import Mirrors
 from mtsweep.training import DevSet, checkpoints, fit
 from mtsweep.training.examples import measured
@@ -112,6 +114,12 @@ class _Listener:
         self.tracker.log(step, metrics)
         shown = {key: metrics[key] for key in _SHOWN if key in metrics}
         self.watch.advance(step, shown)
+
+    def looked(self, step: int, best: float) -> None:
+        if not self.watch.looked(step, best):
+            metric = self.run.config.trainer.metric_for_best_model or ""
+            told = f"at step {step}, dev {LABELS[metric]} {rounded(metric, best)}"
+            raise Pruned(step, best, told)
 
 
 def _train(

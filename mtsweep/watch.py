@@ -18,5 +18,9 @@ class Watcher(Protocol):
     def advance(self, done: int, figures: Mapping[str, float]) -> None:
         """``done`` of the stage's total are done; figures are losses, rates and memory in bytes."""
 
+    def looked(self, step: int, value: float) -> bool:
+        """The dev set was looked at within a run; says whether the run is worth going on with."""
+        ...
+
     def end(self, run: str, outcome: str, scores: Mapping[str, float]) -> None:
         """A base row or a run is through: what it came to in a phrase, and its scores by metric."""

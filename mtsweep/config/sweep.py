@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -44,5 +44,13 @@ class SweepConfig(Section):
     (of conversations the loss)."""
     trials: PositiveInt = 20
     """Of a search: settings to try in all; a larger number goes on where a smaller one ended."""
+    pruner: Literal["halving", "hyperband"] | None = None
+    """Of a search: who gives up trials that fall behind on the dev set while they are trained.
+    ``halving``: asynchronous successive halving; ``hyperband``: several of these, that begin later
+    and later; null trains all of them through. Of several seeds the first is watched, and the
+    others are trained where it came through."""
+    reduction: Annotated[int, Field(ge=2)] = 3
+    """Of a pruner: the best one of so many goes on, at the first look at the dev set, and again
+    after so many times as many steps."""
     seed: NonNegativeInt = 0
     """Of a search: what the proposals are drawn with. ``seed=1,2,3`` are a trial's replicates."""

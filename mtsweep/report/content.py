@@ -44,6 +44,8 @@ class Row:
     label: str
     kind: str
     reason: str
+    state: str
+    """Of a row without scores: failed, or pruned."""
     cells: Mapping[str, Cell]
     mark: Mark | None
 
@@ -156,6 +158,7 @@ def _kicker(sweep: Sweep) -> str:
     )
     runs = sum(entry.kind == "run" for entry in sweep.finished)
     failed = f", {len(sweep.failed)} failed" if sweep.failed else ""
+    failed += f", {len(sweep.pruned)} pruned" if sweep.pruned else ""
     return f"{', '.join(pairs)} · {', '.join(models)} · {runs} run{'s' * (runs != 1)}{failed}"
 
 
@@ -178,7 +181,7 @@ def _row(entry: Entry, mark: Mark | None) -> Row:
         for name, score in entry.record.scores.items():
             base = entry.record.base_scores.get(name) if entry.kind == "run" else None
             cells[name] = _cell(score, base)
-    return Row(entry.label, entry.kind, entry.reason, cells, mark)
+    return Row(entry.label, entry.kind, entry.reason, entry.state, cells, mark)
 
 
 def _cell(score: Score, base: Score | None) -> Cell:

@@ -25,6 +25,8 @@ class Entry:
     record: Record | None
     reason: str = ""
     """Why there is no record."""
+    state: Literal["failed", "pruned"] = "failed"
+    """Of a run without a record."""
 
     @property
     def id(self) -> str:
@@ -54,8 +56,13 @@ class Sweep:
 
     @property
     def failed(self) -> list[Entry]:
-        """Lines without."""
-        return [entry for entry in self.entries if entry.record is None]
+        """Lines without, that a search did not give up by itself."""
+        return [each for each in self.entries if each.record is None and each.state == "failed"]
+
+    @property
+    def pruned(self) -> list[Entry]:
+        """Lines that a search gave up."""
+        return [each for each in self.entries if each.record is None and each.state == "pruned"]
 
 
 def find(name: str | None, output: Path = Path()) -> Path:
@@ -109,8 +116,11 @@ def _entries(table: str, runs: Path) -> Iterator[Entry]:
         seen.add(key)
         kind: Literal["run", "base"] = "base" if line["kind"] == "base" else "run"
         if not line["id"]:
-            reason = line["state"].removeprefix("failed:").strip() or "no record"
-            yield Entry(line["run"], kind, None, None, reason)
+            state, _, reason = line["state"].partition(":")
+            yield Entry(
+                line["run"], kind, None, None, reason.strip() or "no record",
+                "pruned" if state == "pruned" else "failed",
+            )  # fmt: skip
             continue
         folder = RunFolder(runs / line["id"])
         record = folder.record()

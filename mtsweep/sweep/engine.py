@@ -19,7 +19,7 @@ from mtsweep.sweep.board import Board
 from mtsweep.sweep.process import Process, death
 from mtsweep.sweep.slots import Slot
 from mtsweep.sweep.source import Listed, Source
-from mtsweep.sweep.wire import Do, Ended, Event
+from mtsweep.sweep.wire import Do, Ended, Event, Looked, Verdict
 
 _TICK_SECONDS = 0.5
 _BUSY_SECONDS = 2.0
@@ -47,7 +47,7 @@ class Onlooker(Protocol):
         """What the worker of a slot tells of the run in hand."""
 
     def ended(self, slot: str, run: Run, how: str, reason: str) -> None:
-        """A worker is through with a run: finished, failed, interrupted, or busy elsewhere."""
+        """A worker is through with a run: finished, failed, pruned, interrupted, busy elsewhere."""
 
 
 def drive(
@@ -175,7 +175,7 @@ class _Engine:
         worker.hold(group)
         worker.run, worker.since = run, time.monotonic()
         known = any(run is each for each in group.runs)
-        worker.send(Do(run.id, None if known else run))
+        worker.send(Do(run.id, None if known else run, self.source.watched(run)))
         self.look.started(worker.slot.name, run)
 
     def _hear(self, seconds: float) -> None:
@@ -190,6 +190,9 @@ class _Engine:
             self._bury(worker)
         elif isinstance(event, Ended):
             self._ended(worker, event)
+        elif isinstance(event, Looked):
+            go_on = worker.run is None or self.source.looked(worker.run, event.step, event.value)
+            worker.send(Verdict(go_on))
         else:
             self.look.heard(worker.slot.name, event)
 
@@ -203,6 +206,8 @@ class _Engine:
             self.busy.append((time.monotonic() + _BUSY_SECONDS, group, run))
         elif event.how == "failed":
             self._fail(run, event.reason)
+        elif event.how == "pruned":
+            self.source.pruned(run, event.reason)
         elif event.how == "finished":
             self.source.finished(run)
 

@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 
+from mtsweep.interruption import Pruned
 from mtsweep.plan import Run
 
 
@@ -26,6 +27,8 @@ def logged_to(run: Run) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             yield
+    except Pruned:
+        raise
     except Exception:
         log_traceback()
         raise

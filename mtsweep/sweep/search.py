@@ -8,7 +8,7 @@ with from these.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import fmean
@@ -36,6 +36,8 @@ class _Open:
     plan: Plan
     values: dict[str, float] = field(default_factory=dict)
     """Run id to what the dev set says."""
+    later: tuple[Group, ...] = ()
+    """Its further seeds, while the first one may still be pruned."""
 
 
 class Search:
@@ -59,6 +61,9 @@ class Search:
         self.under_way: list[_Open] = []
         self.left: list[Trial] = []
         """Trials of a command that ended before they did."""
+        self.adopted: list[Trial] = []
+        self.ready: list[Group] = []
+        """Seeds whose first one came through."""
         self.exhausted = False
         self.best: Trial | None = None
         for each in study.trials():
@@ -69,6 +74,7 @@ class Search:
         """Go on with what an earlier command left."""
         if trial.state == "open" and trial.point:
             self.left.append(trial)
+            self.adopted.append(trial)
         elif trial.state == "open":  # it died while it asked
             self.study.drop(trial)
         elif trial.state == "failed":
@@ -88,7 +94,7 @@ class Search:
 
     def more(self, hands: int) -> Sequence[Group]:
         """The runs of as many trials as hands have nothing to do."""
-        given: list[Group] = []
+        given, self.ready = self.ready, []
         while sum(len(group.runs) for group in given) < hands and (trial := self._next()):
             given.extend(self._begin(trial))
         return given
@@ -130,15 +136,40 @@ class Search:
         self.study.note(trial, [run.id for run in plan.runs])
         begun = _Open(trial, plan)
         self.under_way.append(begun)
+        first = plan.runs[0]
+        if trial in self.adopted and first.folder.state == "pruned":
+            self.pruned(first, first.folder.reason)
+            return ()
+        groups = plan.groups
+        if self.study.pruning and not first.finished and len(plan.runs) > 1:
+            begun.later = _part(groups, {run.id for run in plan.runs} - {first.id})
+            groups = _part(groups, {first.id})
         for run in plan.runs:
             if run.finished:
                 self._value(begun, run)
-        return plan.groups
+        return groups
 
     def finished(self, run: Run) -> None:
         """A run has its record; a trial is through with the last of its runs."""
         for begun in self._of(run):
             self._value(begun, run)
+
+    def watched(self, run: Run) -> bool:
+        """Whether a run may be pruned: the first of its trial, where anything prunes."""
+        first = {begun.plan.runs[0].id for begun in self.under_way}
+        return self.study.pruning is not None and run.id in first
+
+    def looked(self, run: Run, step: int, value: float) -> bool:
+        """Whether a run is worth going on with; of two trials that come to it one suffices."""
+        verdicts = [self.study.look(begun.trial, step, value) for begun in self._of(run)]
+        return any(verdicts) or not verdicts
+
+    def pruned(self, run: Run, reason: str) -> None:
+        """A run ended after a verdict, and its trial with it."""
+        for begun in self._of(run):
+            self.under_way.remove(begun)
+            self.study.prune(begun.trial, reason)
+            self.say(f"trial {begun.trial.number}: pruned {reason}")
 
     def _of(self, run: Run) -> list[_Open]:
         """The trials under way that a run belongs to: two points may come to the same."""
@@ -151,6 +182,8 @@ class Search:
             self._fail(begun.trial, f"{run.id}: its record has no {self.metric} of the dev set")
             return
         begun.values[run.id] = value
+        self.ready.extend(begun.later)
+        begun.later = ()
         if len(begun.values) == len(begun.plan.runs):
             self.under_way.remove(begun)
             self._finish(begun.trial, fmean(begun.values.values()))
@@ -181,6 +214,14 @@ class Search:
             return trial.value is not None
         sign = -1 if direction(self.metric) == "lower" else 1
         return sign * (trial.value - self.best.value) > 0
+
+
+def _part(groups: Sequence[Group], run_ids: Collection[str]) -> tuple[Group, ...]:
+    """The part of some groups that are the runs named."""
+    parts = [
+        Group(tuple(run for run in group.runs if run.id in run_ids), group.base) for group in groups
+    ]
+    return tuple(part for part in parts if part.runs)
 
 
 def dev_value(run: Run, metric: str) -> float | None:

@@ -54,7 +54,9 @@ class Prepared:
         Raises:
             UserError: if the file holds another search.
         """
-        return Study(self.file, self.asked.space, self.identity, self.metric, self.config.seed)
+        config = self.config
+        pruning = (config.pruner, config.reduction) if config.pruner else None
+        return Study(self.file, self.asked.space, self.identity, self.metric, config.seed, pruning)
 
     def there(self) -> list[Trial]:
         """The trials of an earlier command; nothing is made for it."""
@@ -171,8 +173,10 @@ def outcome(prepared: Prepared, study: Study) -> Outcome:
     others = [trial for trial in trials if trial.state in {"pruned", "failed"} and trial.runs]
     ordered = [*finished, *sorted(others, key=lambda trial: trial.state, reverse=True)]
     jobs = [job for trial in ordered for job in prepared.asked.jobs(trial.point)]
-    known = {each for trial in ordered for each in trial.runs}
     plan = plans.make(jobs) if jobs else prepared.corners
+    begun = {run.id for run in plan.runs if run.folder.path.is_dir()}
+    # Of a trial that ended early, the seeds that were not begun are no runs.
+    known = {each for trial in ordered for each in begun.intersection(trial.runs) or trial.runs[:1]}
     runs = tuple(run for run in plan.runs if run.id in known)
     reasons = {
         state: {

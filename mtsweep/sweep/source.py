@@ -24,6 +24,17 @@ class Source(Protocol):
         """
         ...
 
+    def watched(self, run: Run) -> bool:
+        """Whether each look of a run at the dev set waits for a verdict."""
+        ...
+
+    def looked(self, run: Run, step: int, value: float) -> bool:
+        """The verdict: whether a run, that came to ``value``, is worth going on with."""
+        ...
+
+    def pruned(self, run: Run, reason: str) -> None:
+        """A run ended after a verdict."""
+
     def finished(self, run: Run) -> None:
         """A run has its record."""
 
@@ -46,6 +57,17 @@ class Listed:
         """All of them, the first time."""
         groups, self.groups = self.groups, ()
         return groups
+
+    def watched(self, run: Run) -> bool:  # noqa: ARG002
+        """No run is given up."""
+        return False
+
+    def looked(self, run: Run, step: int, value: float) -> bool:  # noqa: ARG002
+        """Every run is worth going on with."""
+        return True
+
+    def pruned(self, run: Run, reason: str) -> None:
+        """Never."""
 
     def finished(self, run: Run) -> None:
         """Nothing hangs on it."""

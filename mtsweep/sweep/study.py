@@ -26,8 +26,11 @@ _POINT = "point"
 _DROPPED = "dropped"
 _REASON = "reason"
 _RUNS = "runs"
+_FIRST = "first look"
 _STRIDE = 1_000_003
 
+Pruning = tuple[Literal["halving", "hyperband"], int]
+"""Kind, and how many of which one goes on."""
 State = Literal["open", "finished", "pruned", "failed"]
 
 
@@ -68,17 +71,27 @@ class Study:
         identity: Digest of everything that results depend on; a file of another one is refused.
         metric: What trials are compared by.
         seed: Of the proposals.
+        pruning: Who gives trials up, if anybody.
 
     Raises:
         UserError: if the file holds another search.
     """
 
-    def __init__(self, file: Path, space: Space, identity: str, metric: str, seed: int) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a search is
+        self,
+        file: Path,
+        space: Space,
+        identity: str,
+        metric: str,
+        seed: int,
+        pruning: Pruning | None = None,
+    ) -> None:
         require()
         import optuna
 
         self.space = space
         self.seed = seed
+        self.pruning = pruning
         self.file = file
         ways: dict[str, Literal["minimize", "maximize"]]
         ways = {"lower": "minimize", "higher": "maximize"}
@@ -139,6 +152,40 @@ class Study:
         """A trial came to a value."""
         self._study.tell(trial.number, value)
 
+    def look(self, trial: Trial, step: int, value: float) -> bool:
+        """Keep what the dev set says of a trial at a step; says whether it is worth going on with.
+
+        A step that was looked at before an interruption is not counted twice.
+        """
+        import optuna
+
+        if self.pruning is None:
+            return True
+        handle = self._handle(trial)
+        if step not in self._frozen(trial).intermediate_values:
+            handle.report(value, step)
+        first = self._study.user_attrs.get(_FIRST, step)
+        if step <= first:  # rungs are counted from the first look of all
+            first = step
+            self._study.set_user_attr(_FIRST, first)
+        kind, reduction = self.pruning
+        if kind == "halving":
+            self._study.pruner = optuna.pruners.SuccessiveHalvingPruner(
+                min_resource=first, reduction_factor=reduction
+            )
+        else:
+            self._study.pruner = optuna.pruners.HyperbandPruner(
+                min_resource=first, reduction_factor=reduction
+            )
+        return not handle.should_prune()
+
+    def prune(self, trial: Trial, reason: str) -> None:
+        """A trial was given up."""
+        import optuna
+
+        self._handle(trial).set_user_attr(_REASON, reason)
+        self._study.tell(trial.number, state=optuna.trial.TrialState.PRUNED)
+
     def fail(self, trial: Trial, reason: str) -> None:
         """A trial came to nothing."""
         import optuna
@@ -173,8 +220,10 @@ class Study:
     def _handle(self, trial: Trial) -> optuna.Trial:
         import optuna
 
-        frozen = self._study.get_trials(deepcopy=False)[trial.number]
-        return optuna.Trial(self._study, frozen._trial_id)
+        return optuna.Trial(self._study, self._frozen(trial)._trial_id)
+
+    def _frozen(self, trial: Trial) -> optuna.trial.FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[trial.number]
 
 
 ENOUGH = 8

@@ -26,6 +26,15 @@ class Do:
     run_id: str
     run: Run | None = None
     """The run itself, where it came to the group later."""
+    watched: bool = False
+    """Whether each look at the dev set waits for a verdict."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """To a worker: whether the run in hand is worth going on with."""
+
+    go_on: bool
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Quit:
     """To a worker: nothing is left to do."""
 
 
-Order = Take | Do | Quit
+Order = Take | Do | Verdict | Quit
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,14 @@ class Advanced:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """From a worker: what the dev set says of the best step so far; it waits for a verdict."""
+
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
 class Told:
     """From a worker: a base row or a run is through, in a phrase."""
 
@@ -75,12 +92,12 @@ class Ended:
     """From a worker: it is done with the run in hand."""
 
     run_id: str
-    how: Literal["finished", "failed", "interrupted", "busy"]
+    how: Literal["finished", "failed", "pruned", "interrupted", "busy"]
     """``busy``: another process works on it."""
     reason: str = ""
 
 
-Event = Said | Began | Advanced | Told | Ended
+Event = Said | Began | Advanced | Looked | Told | Ended
 
 
 def send(stream: IO[bytes], message: Order | Event) -> None:

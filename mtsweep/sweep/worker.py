@@ -29,11 +29,13 @@ from mtsweep.sweep.wire import (
     Do,
     Ended,
     Event,
+    Looked,
     Order,
     Quit,
     Said,
     Take,
     Told,
+    Verdict,
     frames,
     send,
 )
@@ -46,7 +48,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders: queue.Queue[Order] = queue.Queue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-    worker = Worker(sys.argv[1], out)
+    worker = Worker(sys.argv[1], out, orders)
     while not interruption.asked():
         try:
             order = orders.get(timeout=_LOOK_SECONDS)
@@ -84,11 +86,16 @@ class Worker:
     Args:
         sweep: Name of the sweep, for trackers.
         out: Gets events.
+        orders: Where verdicts come from.
     """
 
-    def __init__(self, sweep: str, out: IO[bytes]) -> None:
+    def __init__(
+        self, sweep: str, out: IO[bytes], orders: queue.Queue[Order] | None = None
+    ) -> None:
         self.sweep = sweep
         self.out = out
+        self.orders = orders
+        self.watched = False
         self.runs: dict[str, Run] = {}
         self.group: Group | None = None
         self.base: Base | None = None
@@ -99,6 +106,7 @@ class Worker:
             self.base, self.group = None, order.group
             self.runs = {run.id: run for run in order.group.runs}
         elif isinstance(order, Do):
+            self.watched = order.watched
             self._tell(self._do(order.run or self.runs[order.run_id]))
 
     def _do(self, run: Run) -> Ended:
@@ -120,6 +128,9 @@ class Worker:
             except KeyboardInterrupt:
                 run.folder.set_state("interrupted")
                 return Ended(run.id, "interrupted")
+            except interruption.Pruned as pruned:
+                run.folder.prune(pruned.step, pruned.value, str(pruned))
+                return Ended(run.id, "pruned", str(pruned))
             except Exception as error:  # noqa: BLE001 - whatever happens to one run, others go on
                 reason, again = _reason(error), _worth_another(error)
             else:
@@ -166,6 +177,15 @@ class Worker:
     def advance(self, done: int, figures: Mapping[str, float]) -> None:
         """Further in the stage."""
         self._tell(Advanced(done, dict(figures)))
+
+    def looked(self, step: int, value: float) -> bool:
+        """Ask the parent, where it wants to be asked; it answers at once, or this process ends."""
+        if not self.watched or self.orders is None:
+            return True
+        self._tell(Looked(step, value))
+        while not isinstance(order := self.orders.get(), Verdict):
+            self.orders.put(order)
+        return order.go_on
 
     def end(self, run: str, outcome: str, scores: Mapping[str, float]) -> None:
         """A base row or a run is through."""

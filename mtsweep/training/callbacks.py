@@ -28,6 +28,13 @@ class Listener(Protocol):
     def metrics(self, step: int, metrics: dict[str, float]) -> None:
         """Figures after a step: losses, learning rate, gradient norm."""
 
+    def looked(self, step: int, best: float) -> None:
+        """The dev set was looked at, and there are steps to come; ``best`` is of the best step.
+
+        Raises:
+            Pruned: if it is not worth going on.
+        """
+
 
 _SUMMARY = "train_runtime"
 

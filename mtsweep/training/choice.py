@@ -114,7 +114,8 @@ class Chooser(TrainerCallback):
         trainer = self.trainer
         if self.dev and self._due(state, self.dev.every or trainer.eval_steps):
             try:
-                self._translate(state.global_step, model)
+                step = state.global_step
+                self._translate(step, model, last=step >= state.max_steps)
             except Interrupted:  # behind a checkpoint, which tells that it is owed
                 self.seen.owed = control.should_save = True
         if trainer.metric_for_best_model == "eval_loss" and self._due(state, trainer.eval_steps):
@@ -126,13 +127,14 @@ class Chooser(TrainerCallback):
         step = state.global_step
         return step % (every or self.steps_per_epoch) == 0 or step >= state.max_steps
 
-    def _translate(self, step: int, model: Any) -> None:  # noqa: ANN401
+    def _translate(self, step: int, model: Any, *, last: bool = True) -> None:  # noqa: ANN401
         if self.dev is None:
             return
         figures = self.dev.score(model)
         self.listener.metrics(step, figures)
         if self.trainer.translates:
-            self._look(figures[f"dev_{self.trainer.metric_for_best_model}"], step, model)
+            metric = self.trainer.metric_for_best_model
+            self._look(figures[f"dev_{metric}"], step, model, last=last)
 
     def on_evaluate(
         self,
@@ -145,11 +147,12 @@ class Chooser(TrainerCallback):
     ) -> None:
         """Look at a dev loss."""
         if self.trainer.metric_for_best_model == "eval_loss" and metrics:
-            self._look(metrics["eval_loss"], state.global_step, model)
+            step = state.global_step
+            self._look(metrics["eval_loss"], step, model, last=step >= state.max_steps)
             if self.seen.stopped:
                 control.should_training_stop = True
 
-    def _look(self, value: float, step: int, model: Any) -> None:  # noqa: ANN401
+    def _look(self, value: float, step: int, model: Any, *, last: bool = True) -> None:  # noqa: ANN401
         seen, threshold = self.seen, self.trainer.early_stopping_threshold or 0.0
         sign = -1 if self.trainer.metric_for_best_model == "eval_loss" else 1
         gain = math.inf if seen.value is None else sign * (value - seen.value)
@@ -160,6 +163,8 @@ class Chooser(TrainerCallback):
             _keep(model, place(self.run_folder) / _WEIGHTS)
         patience = self.trainer.early_stopping_patience
         seen.stopped = patience is not None and seen.waited >= patience
+        if seen.value is not None and not (seen.stopped or last):
+            self.listener.looked(step, seen.value)
 
     def on_save(
         self,

@@ -242,3 +242,94 @@ def test_without_optuna_the_extra_is_named(here, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mtsweep\[optuna\]'"):
         command()
+
+
+def watch(made: Command, run: Run, looks: int = 9) -> str:
+    """Train a run as a worker would: look, ask, and end as told."""
+    assert made.search.watched(run)
+    value = made.value(run)
+    for step in range(10, 10 * looks, 10):
+        if not made.search.looked(run, step, value - 5 / step):
+            run.folder.start("")
+            run.folder.prune(step, value, f"at step {step}")
+            made.search.pruned(run, f"at step {step}")
+            return "pruned"
+    made.end(run)
+    return "finished"
+
+
+def next_run(made: Command) -> Run:
+    ((run,),) = [group.runs for group in made.search.more(1)]
+    return run
+
+
+def test_trials_that_fall_behind_are_pruned_and_the_best_is_trained_through(here):
+    made = command("sweep.trials=16", "sweep.pruner=halving", "sweep.reduction=2")
+    ended = []
+    while made.search.open:
+        run = next_run(made)
+        ended.append((watch(made, run), made.value(run)))
+    pruned = [value for how, value in ended if how == "pruned"]
+    finished = [value for how, value in ended if how == "finished"]
+    assert len(pruned) > len(finished) > 0
+    assert max(value for _, value in ended) in finished
+    found = searches.outcome(made.prepared, made.search.study)
+    assert found.counts == {"pruned": len(pruned), "finished": len(finished)}
+    assert [run.folder.state for run in found.plan.runs] == (
+        ["finished"] * len(finished) + ["pruned"] * len(pruned)
+    )
+    assert set(found.pruned.values()) <= {f"at step {step}" for step in range(10, 90, 10)}
+    assert not command("sweep.trials=16").search.open
+
+
+def test_of_several_seeds_the_first_is_watched_and_the_others_wait_for_it(here):
+    made = command("sweep.trials=3", "sweep.pruner=halving", "seed=1,2,3")
+    first = next_run(made)
+    assert first.config.seed == 1
+    assert made.search.watched(first)
+    other = next_run(made)
+    assert other.config.seed == 1
+    assert watch(made, first) == "finished"
+    others = [run for group in made.search.more(1) for run in group.runs]
+    assert [run.config.seed for run in others] == [2, 3]
+    assert not any(map(made.search.watched, others))
+    made.value = lambda _: -100.0
+    assert watch(made, other) == "pruned"
+    rows = searches.outcome(made.prepared, made.search.study).plan.runs
+    assert [run.id for run in rows] == [other.id]
+
+
+def test_a_look_that_is_repeated_after_an_interruption_counts_once(here):
+    first = command("sweep.trials=2", "sweep.pruner=halving")
+    run = next_run(first)
+    assert first.search.looked(run, 10, 20.0)
+    second = command("sweep.trials=2", "sweep.pruner=halving")
+    again = next_run(second)
+    assert again.id == run.id
+    assert second.search.looked(again, 10, 20.0)
+    assert second.search.looked(again, 20, 21.0)
+    second.end(again)
+    assert [trial.state for trial in second.trials] == ["finished"]
+
+
+def test_a_run_that_was_pruned_before_anybody_was_told_is_not_trained_again(here):
+    first = command("sweep.trials=2", "sweep.pruner=halving")
+    run = next_run(first)
+    run.folder.start("")
+    run.folder.prune(10, 1.0, "at step 10, dev chrF 1.0")
+    second = command("sweep.trials=2", "sweep.pruner=halving")
+    second.work()
+    assert [trial.state for trial in second.trials] == ["pruned", "finished"]
+    assert second.trials[0].reason == "at step 10, dev chrF 1.0"
+    assert run.id not in [each.id for each in second.done]
+
+
+@pytest.mark.parametrize("pruner", ["null", "hyperband"])
+def test_another_pruner_goes_on_with_the_same_search(here, pruner):
+    command("sweep.trials=3", "sweep.pruner=halving").work()
+    made = command("sweep.trials=5", f"sweep.pruner={pruner}")
+    while made.search.open:
+        run = next_run(made)
+        assert made.search.watched(run) == (pruner != "null")
+        made.end(run) if pruner == "null" else watch(made, run)
+    assert len(made.trials) == 5

@@ -54,6 +54,9 @@ class Heard:
         if done == self.stop_at:
             interruption.ask()
 
+    def looked(self, step: int, best: float) -> None:
+        pass
+
     def metrics(self, step: int, metrics: dict[str, float]) -> None:
         if "loss" in metrics:
             self.losses[step] = metrics["loss"]

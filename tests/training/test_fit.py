@@ -48,6 +48,9 @@ class Heard:
         assert figures["tokens_per_second"] > 0
         self.steps.append(done)
 
+    def looked(self, step: int, best: float) -> None:
+        pass
+
     def metrics(self, step: int, metrics: dict[str, float]) -> None:
         if "loss" in metrics:
             self.losses.append(metrics["loss"])
