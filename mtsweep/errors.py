@@ -30,6 +30,10 @@ class RunFailedError(MtsweepError):
     """A run cannot go on (loss not finite, out of memory, …); the other runs do."""
 
 
+class TooLargeError(RunFailedError):
+    """Memory did not suffice for a micro-batch; the next start takes a smaller one."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing wrong with a configuration."""

@@ -13,7 +13,7 @@ from typing import Any
 from mtsweep import advice, device
 from mtsweep.data.devset import spread, without_test
 from mtsweep.data.pairs import Corpus, Pair
-from mtsweep.errors import RunFailedError
+from mtsweep.errors import RunFailedError, TooLargeError
 from mtsweep.evaluation.devset import DevScorer
 from mtsweep.interruption import Pruned
 from mtsweep.models.adapters import adapted, interpolated
@@ -37,10 +37,6 @@ class Tuned:
     training: Training
     weights: Path
     """Where they are stored: in this run's folder or in that of a run trained the same way."""
-
-
-class TooLargeError(RunFailedError):
-    """Memory did not suffice for a micro-batch; the next start takes a smaller one."""
 
 
 @contextmanager

@@ -6,6 +6,7 @@ the run in hand a try, and nothing else.
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from mtsweep.sweep.wire import Do, Ended, Event, Looked, Verdict
 _TICK_SECONDS = 0.5
 _BUSY_SECONDS = 2.0
 _GRACE_SECONDS = 120.0
+_APART_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class _Engine:
         self.inbox: queue.Queue[tuple[int, Event | None]] = queue.Queue()
         self.workers: dict[int, Process] = {}
         self.started = 0
+        self.last_start = -math.inf
         self.tries: Counter[str] = Counter()
         self.busy: list[tuple[float, Group, Run]] = []
         """Runs that another process works on, and when they are asked for again."""
@@ -165,11 +168,16 @@ class _Engine:
                     self._give(worker, *given)
                 elif not self.busy and not self._more_may_come():
                     worker.quit()
-        while self.free and (given := self.board.take(None)):
+        while self.free and self._apart() and (given := self.board.take(None)):
             self.started += 1
+            self.last_start = time.monotonic()
             worker = Process(self.started, self.free.pop(0), self.plan.folder, self.inbox)
             self.workers[worker.number] = worker
             self._give(worker, *given)
+
+    def _apart(self) -> bool:
+        """Whether the last worker had time to import: side by side they would wait for the disk."""
+        return time.monotonic() - self.last_start >= _APART_SECONDS
 
     def _give(self, worker: Process, group: Group, run: Run) -> None:
         worker.hold(group)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import IO, cast
 
 from mtsweep import device, interruption
-from mtsweep.errors import MtsweepError
+from mtsweep.errors import MtsweepError, TooLargeError
 from mtsweep.models.families import Family
 from mtsweep.models.load import Base
 from mtsweep.plan import Group, Run
@@ -132,7 +132,7 @@ class Worker:
                 run.folder.prune(pruned.step, pruned.value, str(pruned))
                 return Ended(run.id, "pruned", str(pruned))
             except Exception as error:  # noqa: BLE001 - whatever happens to one run, others go on
-                reason, again = _reason(error), _worth_another(error)
+                reason, again = _reason(error), isinstance(error, TooLargeError)
             else:
                 return Ended(run.id, "finished")
             finally:
@@ -208,12 +208,6 @@ def _keep_libraries(family: Family) -> None:
     trainer_class(family)
     gc.collect()
     gc.freeze()
-
-
-def _worth_another(error: Exception) -> bool:
-    from mtsweep.tune import TooLargeError
-
-    return isinstance(error, TooLargeError)
 
 
 def _reason(error: Exception) -> str:
