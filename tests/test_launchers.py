@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+
 import pytest
 
+from mtsweep import device
+from mtsweep.config import SweepConfig
 from mtsweep.config.launcher import Joblib, Local, Ray, SubmititLocal, SubmititSlurm, describe
+from mtsweep.errors import MissingExtraError
+from mtsweep.sweep.away.choose import scheduler
+from mtsweep.sweep.away.schedulers import seats_here
 from tests.overrides import composed, refused
 
 TINY = ["model=tiny_causal", "trainer=smoke"]
@@ -60,6 +68,34 @@ def test_ones_own_launcher_adds_to_a_shipped_one(here):
     assert isinstance(job.launcher, SubmititSlurm)
     assert (job.launcher.partition, job.launcher.account) == ("big", "me")
     assert describe(job.launcher) == "jobs of Slurm, partition big, 4 GPUs a job"
+
+
+@pytest.mark.parametrize(
+    ("options", "extra"),
+    [
+        (SubmititSlurm(), "submitit"),
+        (SubmititLocal(), "submitit"),
+        (Joblib(), "joblib"),
+        (Ray(), "ray"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_told_with_its_extra(options, extra, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=re.escape(f"pip install 'mtsweep[{extra}]'")):
+        scheduler(options, SweepConfig())
+
+
+def test_jobs_on_one_machine_share_out_its_cores_or_its_gpus(monkeypatch):
+    monkeypatch.setattr(device, "gpus", tuple)
+    monkeypatch.setattr(device, "cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [seat.environment["OMP_NUM_THREADS"] for seat in seats_here(SweepConfig(), 4)] == 4 * [
+        "2"
+    ]
+    two = tuple(device.Gpu(str(n), "H100", 1 << 36, 1 << 36) for n in range(2))
+    monkeypatch.setattr(device, "gpus", lambda: two)
+    shared = [seat.environment["CUDA_VISIBLE_DEVICES"] for seat in seats_here(SweepConfig(), 4)]
+    assert shared == ["0", "1"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,35 @@ def test_a_sweep_in_jobs_of_submitit_on_this_machine_survives_a_termination(undi
     assert sweep.returncode == 0, told
     assert "stopped behind a checkpoint" in told
     assert_equal(tmp_path, undisturbed)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("joblib") is None, reason="joblib is not installed")
+def test_a_group_travels_as_one_job_of_joblib(undisturbed, tmp_path):
+    command = [*SWEEP, "hydra/launcher=joblib", "hydra.launcher.runs_per_job=2"]
+    code, told = finish(command, tmp_path)
+    assert code == 0, told
+    assert "jobs of joblib, 2 at once" in told
+    assert len(up(tmp_path)) == 1
+    assert told.count("Loading tiny_causal") == 1
+    assert_equal(tmp_path, undisturbed)
+    assert not alive(up(tmp_path)[0]["pid"])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_a_group_travels_as_one_task_of_ray(undisturbed, tmp_path):
+    # Ray's sockets lie in its folder, and the name of a socket has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:
+        command = [
+            *SWEEP, "hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2",
+            f"hydra.launcher.ray.init._temp_dir={place}",
+        ]  # fmt: skip
+        code, told = finish(command, tmp_path)
+        assert code == 0, told
+    assert "tasks of Ray, on this machine" in told
+    assert len(up(tmp_path)) == 1
+    assert told.count("Loading tiny_causal") == 1
+    assert_equal(tmp_path, undisturbed)
+    assert not alive(up(tmp_path)[0]["pid"])
 
 
 def _runs(pid: int, module: str) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,11 +80,17 @@ class Carrier:
 
     def _pass_signals_on(self) -> None:
         """Let SIGTERM and SIGUSR1 do what submitit's own signal of a preemption does."""
-        if "SUBMITIT_EXECUTOR" not in os.environ:
+        main = threading.current_thread() is threading.main_thread()
+        if "SUBMITIT_EXECUTOR" not in os.environ or not main:
             return
         own = getattr(signal, f"SIG{os.environ.get('SUBMITIT_PREEMPT_SIGNAL', 'USR2')}")
         for number in {signal.SIGTERM, signal.SIGUSR1} - {own}:
             signal.signal(number, signal.getsignal(own))
+
+
+def carry(carrier: Carrier) -> int:
+    """A carrier's call, for libraries that take functions."""
+    return carrier()
 
 
 _GONE = os.WEXITED | os.WNOHANG | os.WNOWAIT if hasattr(os, "WNOWAIT") else 0

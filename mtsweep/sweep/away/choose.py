@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mtsweep.config import SweepConfig
-from mtsweep.config.launcher import Launcher, SubmititLocal, SubmititSlurm
-from mtsweep.errors import UserError
+from mtsweep.config.launcher import Joblib, Launcher, Ray, SubmititLocal, SubmititSlurm
 from mtsweep.sweep.away.schedulers import Scheduler, Seat, seats_here
 
 
@@ -22,7 +21,15 @@ def scheduler(options: Launcher, sweep: SweepConfig) -> Scheduler:
         from mtsweep.sweep.away.slurm import Rehearsal
 
         return Rehearsal(options, sweep, seats_here(sweep, options.array_parallelism))
-    raise UserError(f"hydra/launcher: {options.kind} is not there yet")
+    if isinstance(options, Joblib):
+        from mtsweep.sweep.away.pool import Pool
+
+        return Pool(options, sweep, seats_here(sweep, options.n_jobs))
+    if isinstance(options, Ray):
+        from mtsweep.sweep.away.tasks import Tasks
+
+        return Tasks(options)
+    raise ValueError("runs of this machine's own need no scheduler")
 
 
 def _seats_of_a_cluster(options: SubmititSlurm, sweep: SweepConfig) -> list[Seat]:
