@@ -28,6 +28,7 @@ LAYERS = (
     "compare",
     "table curves samples byparts",
     "report",
+    "dashboard",
     "tune assess",
     "dialogue",
     "run",

@@ -18,7 +18,7 @@ from mtsweep.config import WandbConfig
 from mtsweep.record import RunFolder
 from mtsweep.tracking import weights_biases
 from tests.inprocess import outcomes, work
-from tests.standins.wandb_server import WandbServer, wandb_server
+from tests.standins.wandb_server import WandbServer, talked_to
 
 TINY = ["model=tiny_causal", "trainer=smoke", "data.test_size=6", "data.dev_size=4", "data.size=12"]
 
@@ -134,15 +134,8 @@ def test_a_server_that_is_away_changes_neither_results_nor_exit_code(
 
 @pytest.fixture
 def server(monkeypatch):
-    """A W&B server on loopback that the client of this process talks to."""
-    monkeypatch.setattr(weights_biases, "_away", set())
-    # A service that is there already knows the environment of its start.
-    weights_biases._tear_down()
-    with wandb_server() as made:
-        for name, value in made.environment().items():
-            monkeypatch.setenv(name, value)
+    with talked_to(monkeypatch) as made:
         yield made
-    weights_biases._tear_down()
 
 
 @pytest.mark.slow

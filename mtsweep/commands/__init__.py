@@ -15,6 +15,7 @@ COMMANDS = {
     "card": "the model card of a run, from its records",
     "comet": "COMET scores for finished runs, in a process of its own",
     "compare": "which runs are better and which are tied; sweeps can be joined",
+    "dashboard": "a W&B workspace and a report of a sweep, saved or as a file",
     "data": "what the pairs are: sources, steps, lengths, samples, leaks; writes data.html",
     "export": "a run's model as a folder that others use: adapter, merged, CTranslate2, GGUF",
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",

@@ -15,6 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
+
+_THEN = "2026-01-01T00:00:00Z"
+
 
 @dataclass
 class Artifact:
@@ -141,6 +145,13 @@ class WandbServer:
 
     def _view(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
         """A workspace or a report is saved; one that has an id already is saved over."""
+        if "ProjectInternalId" in query:
+            return {"project": {"id": "1", "internalId": "1"}}
+        if "GetProjects" in query:
+            project = {"id": "1", "name": "mtsweep", "entityName": "team", "user": None,
+                       "createdAt": _THEN, "isBenchmark": False}  # fmt: skip
+            page = {"endCursor": None, "hasNextPage": False}
+            return {"models": {"edges": [{"node": project}], "pageInfo": page}}
         if "upsertView(" not in query:
             return None
         known = [each for each in self.views if each["id"] == variables.get("id")]
@@ -149,7 +160,12 @@ class WandbServer:
         if not known:
             self.views.append(view)
         project = {"id": "1", "name": variables["projectName"], "entityName": "team"}
-        return {"upsertView": {"view": {**view, "project": project}, "inserted": not known}}
+        return {
+            "upsertView": {
+                "view": {**view, "project": project, "updatedAt": _THEN},
+                "inserted": not known,
+            }
+        }
 
     def of_artifact(self, name: str) -> dict[str, bytes]:
         """Files of an artifact, by the names that its manifest gives them."""
@@ -167,6 +183,21 @@ class WandbServer:
                 self.summary[run_id] = rows[-1]
         if told.get("complete"):
             self.exit_codes[run_id] = int(told.get("exitcode") or 0)
+
+
+@contextlib.contextmanager
+def talked_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
+    """A server that the W&B client of this process talks to."""
+    from mtsweep.tracking import weights_biases
+
+    monkeypatch.setattr(weights_biases, "_away", set())
+    # A service that is there already knows the environment of its start.
+    weights_biases._tear_down()
+    with wandb_server() as made:
+        for name, value in made.environment().items():
+            monkeypatch.setenv(name, value)
+        yield made
+    weights_biases._tear_down()
 
 
 @contextlib.contextmanager
