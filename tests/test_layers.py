@@ -35,6 +35,7 @@ LAYERS = (
     "serve",
     "export",
     "card",
+    "publish",
     "app",
     "synthesis",
     "sweep",

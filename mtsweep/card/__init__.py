@@ -39,6 +39,7 @@ def card(
     shipped: Format,
     samples: int | None = None,
     licence: str | None = None,
+    proof: str = "",
 ) -> str:
     """The card as Markdown with its YAML head.
 
@@ -48,12 +49,14 @@ def card(
         shipped: What stands there.
         samples: Test segments that are shown; ``None`` shows none of the publisher's own files.
         licence: Of what ships; ``None`` takes the base model's, where it is known.
+        proof: That what stands there says what was scored, where that was seen.
     """
     if samples is None:
         samples = 0 if subject.own_files else SAMPLES
     told = licence or licences.of_model(subject)
     head = metadata(subject, name, shipped, told)
-    return f"---\n{head}\n---\n\n{_rendered(content(subject, name, shipped, samples, told))}"
+    body = _rendered(content(subject, name, shipped, samples, told, proof))
+    return f"---\n{head}\n---\n\n{body}"
 
 
 def _rendered(told: Content) -> str:

@@ -41,7 +41,9 @@ class Content:
     version: str = __version__
 
 
-def content(subject: Subject, name: str, shipped: Format, samples: int, licence: str) -> Content:
+def content(
+    subject: Subject, name: str, shipped: Format, samples: int, licence: str, proof: str = ""
+) -> Content:
     """Everything that a card says.
 
     Args:
@@ -50,11 +52,12 @@ def content(subject: Subject, name: str, shipped: Format, samples: int, licence:
         shipped: What stands there.
         samples: Test segments that are shown; 0 publishes no text of data.
         licence: Of what ships.
+        proof: That it says what was scored, where that was seen.
     """
     return Content(
         name=name,
         title=_title(subject),
-        lead=list(_lead(subject, shipped)),
+        lead=[*_lead(subject, shipped), *([proof] if proof else [])],
         units="conversations" if subject.is_chat else "segments",
         code=usage.code(subject, name, shipped, with_texts=samples > 0),
         usage_notes=list(_usage_notes(subject, shipped, with_texts=samples > 0)),

@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "what the pairs are: sources, steps, lengths, samples, leaks; writes data.html",
     "export": "a run's model as a folder that others use: adapter, merged, CTranslate2, GGUF",
     "plan": "what a sweep would do: runs, states, what is shared; nothing is started",
+    "push": "a run's model to the Hugging Face hub, with its card",
     "rate": "blind sheets for people to rate translations, and what filled-in sheets say",
     "report": "report.html and report.md of a sweep, from its records",
     "runs": "what runs there are and what they take; remove some, or their weights",
