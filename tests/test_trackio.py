@@ -113,6 +113,24 @@ def test_a_run_that_begins_anew_leaves_nothing_of_its_earlier_start(storage, fol
     assert steps(storage, folder.id, "chrf") == [(10, 55.0)]
 
 
+def test_on_a_network_file_system_rows_go_into_files_that_the_dashboard_takes_in(
+    storage, folder, monkeypatch
+):
+    from trackio import fragments
+
+    monkeypatch.setenv("TRACKIO_STORAGE_MODE", "jsonl")
+    for _ in range(2):  # the second time as a run that goes on
+        tracker = opened(folder)
+        tracker.log(10, {"loss": 0.5})
+        folder.log_metrics(10, {"loss": 0.5})
+        tracker.finish(record(folder.id), [])
+    assert storage.get_projects() == []
+    fragments.import_inbox_dir()
+    assert steps(storage, folder.id, "loss") == [(10, 0.5)]
+    assert steps(storage, folder.id, "chrf") == [(10, 55.0)]
+    assert storage.get_run_config(PROJECT, run_id=folder.id)["lora.r"] == 8
+
+
 def test_the_comparison_of_a_sweep_has_numbers_and_ids_that_stay_words(storage, here):
     place = here / "sweeps" / "ranks"
     place.mkdir(parents=True)

@@ -21,7 +21,7 @@ from mtsweep.record import Record
 from mtsweep.tracking.mirror import Identity, Outcome, figures, forgiven
 
 _NAME = "Trackio"
-_FLUSH_SECONDS = 1.0
+_FLUSH_SECONDS = 5.0
 """How long rows may wait; what a killed process had not written is replayed when it goes on."""
 _OUTAGE_SECONDS = 60.0
 """Before another try, after storage that was locked or full."""
@@ -49,7 +49,7 @@ class LocalTracker:
     def __init__(self, config: TrackioConfig, identity: Identity) -> None:
         # Read by Trackio when it is imported, and not again.
         os.environ.setdefault("TRACKIO_DIR", str((identity.output / "trackio").resolve()))
-        from trackio import utils
+        from trackio import fragments, utils
         from trackio.sqlite_storage import SQLiteStorage
 
         self.project = config.project
@@ -65,7 +65,9 @@ class LocalTracker:
         self.last = 0
         self._waiting: list[tuple[int, dict[str, Any]]] = []
         self._next = time.monotonic() + _FLUSH_SECONDS
-        if not (identity.folder / "metrics.jsonl").exists():
+        # On a network file system SQLite is not safe, and Trackio takes files in instead.
+        self._files = fragments.FragmentWriter() if utils.get_storage_mode() == "jsonl" else None
+        if self._files is None and not (identity.folder / "metrics.jsonl").exists():
             # It begins anew: what an earlier start left is taken out.
             self.storage.delete_run(self.project, identity.name, run_id=identity.id)
 
@@ -116,20 +118,18 @@ class LocalTracker:
 
     def _write(self, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
         """Store rows; one that is there already (a run that goes on) stays as it is."""
-        from trackio import fragments, utils
-
         if not rows:
             return
         told = self.identity
         ids = [f"{told.id}:{step}:{'+'.join(sorted(row))}" for step, row in rows]
-        now = datetime.datetime.now(datetime.UTC).isoformat()
-        if utils.get_storage_mode() == "jsonl":  # a network file system, where SQLite is not safe
-            shared = {"project": self.project, "run": told.name, "run_id": told.id,
-                      "timestamp": now, "config": self.config}  # fmt: skip
-            fragments.FragmentWriter().write_local(
+        if self._files is not None:
+            now = datetime.datetime.now(datetime.UTC).isoformat()
+            shared = {"v": 1, "kind": "metric", "project": self.project, "run": told.name,
+                      "run_id": told.id, "timestamp": now, "config": self.config}  # fmt: skip
+            self._files.write_local(
                 [
-                    fragments.metric_record({**shared, "metrics": row, "step": step, "log_id": id})
-                    for (step, row), id in zip(rows, ids, strict=True)
+                    {**shared, "metrics": row, "step": step, "log_id": log_id}
+                    for (step, row), log_id in zip(rows, ids, strict=True)
                 ]
             )
             return
