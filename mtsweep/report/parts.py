@@ -16,6 +16,8 @@ from mtsweep.record import Record
 from mtsweep.report.entries import Entry, Sweep
 from mtsweep.scores import LABELS, Score
 
+_ABREAST = 6
+"""Columns that a page shows side by side."""
 _JUDGED = 400
 """Runs times columns up to which each column is judged; a judgement compares all pairs of runs."""
 
@@ -36,17 +38,26 @@ class PartCell:
 
 
 @dataclass(frozen=True)
+class Name:
+    """Of a row or column: a run, or a part with the segments in it."""
+
+    text: str
+    kind: str = ""
+    segments: int | None = None
+
+
+@dataclass(frozen=True)
 class PartTable:
-    """Runs by parts of one kind."""
+    """Runs by parts of one kind; parts by runs, where that is narrower."""
 
     title: str
     metric: str
     label: str
     """Of the metric."""
-    heads: Sequence[tuple[str, int]]
-    """Part and the segments in it."""
-    rows: Sequence[tuple[str, str, Sequence[PartCell | None]]]
-    """Label and kind of a run, and its cells."""
+    corner: str
+    """Over the names of rows."""
+    heads: Sequence[Name]
+    rows: Sequence[tuple[Name, Sequence[PartCell | None]]]
     judged: bool
 
 
@@ -93,22 +104,21 @@ def _table(
         return None
     judged = len(seen) * len(names) <= _JUDGED
     tied = {name: _tied(seen, name, metric) if judged else set() for name in names}
-    heads = [
-        (short(name), next(
-            each.scores[name][metric].segments
-            for each in seen if metric in each.scores.get(name, {})
-        ))
-        for name in names
-    ]  # fmt: skip
-    rows = [
-        (
-            each.entry.label,
-            each.entry.kind,
-            [_cell(each, name, metric, tied[name]) for name in names],
-        )
-        for each in seen
-    ]
-    return PartTable(title, metric, LABELS[metric], heads, rows, judged and any(tied.values()))
+    columns = [Name(short(name), segments=_segments(seen, name, metric)) for name in names]
+    runs = [Name(each.entry.label, each.entry.kind) for each in seen]
+    cells = [[_cell(each, name, metric, tied[name]) for name in names] for each in seen]
+    told = title, metric, LABELS[metric]
+    marked = judged and any(tied.values())
+    if len(columns) > _ABREAST and len(runs) < len(columns):
+        turned = list(zip(columns, map(list, zip(*cells, strict=True)), strict=True))
+        return PartTable(*told, "part", runs, turned, marked)
+    return PartTable(*told, "run", columns, list(zip(runs, cells, strict=True)), marked)
+
+
+def _segments(seen: Sequence[_Seen], name: str, metric: str) -> int:
+    return next(
+        each.scores[name][metric].segments for each in seen if metric in each.scores.get(name, {})
+    )
 
 
 def _cell(seen: _Seen, name: str, metric: str, tied: set[str]) -> PartCell | None:

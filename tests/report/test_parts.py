@@ -23,7 +23,7 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(markdown, "draw", lambda *_told: None)
 
 
-def swept(root: Path, names: tuple[str, str] = ("dental", EVIL)) -> Path:
+def swept(root: Path, names: tuple[str, ...] = ("dental", EVIL)) -> Path:
     """Two runs and their base on two parts: each run is good at one of them."""
     pick = random.Random(4)
     wanted = [" ".join(pick.choices(WORDS, k=7)) for _ in range(80)]
@@ -41,11 +41,14 @@ def swept(root: Path, names: tuple[str, str] = ("dental", EVIL)) -> Path:
         folder = RunFolder(root / "runs" / f"{number:012x}")
         rows = folder.predictions("test")
         for index, row in enumerate(rows):
-            row["origin"] = names[index % 2]
+            row["origin"] = names[index % len(names)]
         folder.write_predictions("test", rows)
         folder.write_predictions("legal", rows)
         counted = segments.of_run(folder.path, ("bleu", "chrf"), "spa_Latn", "test")
-        told = {name: counted.scores(list(range(odd, 80, 2))) for odd, name in enumerate(names)}
+        told = {
+            name: counted.scores(list(range(first, 80, len(names))))
+            for first, name in enumerate(names)
+        }
         further = {"legal": counted.scores()}
         base = base or {"parts": told, "also": further}
         record = folder.record()
@@ -61,19 +64,19 @@ def test_each_part_says_what_compare_says_of_it(tmp_path):
     made = entries.read(swept(tmp_path))
     inner, further = parts.tables(made, "chrf")
     assert [inner.title, further.title] == ["By part of the test set", "Further test sets"]
-    assert inner.heads == [("dental", 40), (EVIL, 40)]
-    assert further.heads == [("legal", 80)]
-    assert [label for label, _, _ in inner.rows] == ["base", "lora.r=8", "lora.r=16"]
-    tied = [[cell.tied for cell in cells if cell] for _, _, cells in inner.rows]
+    assert [(each.text, each.segments) for each in inner.heads] == [("dental", 40), (EVIL, 40)]
+    assert [(each.text, each.segments) for each in further.heads] == [("legal", 80)]
+    assert [name.text for name, _ in inner.rows] == ["base", "lora.r=8", "lora.r=16"]
+    tied = [[cell.tied for cell in cells if cell] for _, cells in inner.rows]
     assert tied == [[False, False], [True, False], [False, True]]
     found = [(e.folder, e.record) for e in made.finished if e.folder and e.record]
     for place, name in enumerate(("dental", EVIL)):
         told = compare(found, "chrf", on=name)
-        for row, (_, kind, cells) in zip(told.rows, inner.rows, strict=True):
+        for row, (run, cells) in zip(told.rows, inner.rows, strict=True):
             cell, score = cells[place], row.scores["chrf"]
             assert cell is not None
             assert cell.value == pytest.approx(score.value)
-            assert (cell.delta is None) == (kind == "base")
+            assert (cell.delta is None) == (run.kind == "base")
 
 
 def test_page_and_text_show_the_tables_and_escape_the_names_of_parts(tmp_path):
@@ -108,4 +111,16 @@ def test_many_runs_on_many_parts_are_shown_without_judging_every_column(tmp_path
     monkeypatch.setattr(parts, "compare", None)
     inner, *_ = parts.tables(entries.read(swept(tmp_path)), "chrf")
     assert not inner.judged
-    assert all(cell is not None for _, _, cells in inner.rows for cell in cells)
+    assert all(cell is not None for _, cells in inner.rows for cell in cells)
+
+
+def test_parts_stand_below_one_another_where_the_page_is_too_narrow_for_them(tmp_path, monkeypatch):
+    made = entries.read(swept(tmp_path, names=("a", "b", "c", "d")))
+    wide, *_ = parts.tables(made, "chrf")
+    monkeypatch.setattr(parts, "_ABREAST", 3)
+    tall, *_ = parts.tables(made, "chrf")
+    assert (wide.corner, tall.corner) == ("run", "part")
+    assert [name for name, _ in tall.rows] == list(wide.heads)
+    assert [name for name, _ in wide.rows] == list(tall.heads)
+    turned = zip(*(cells for _, cells in tall.rows), strict=True)
+    assert [list(each) for each in turned] == [list(cells) for _, cells in wide.rows]
