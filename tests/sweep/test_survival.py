@@ -184,20 +184,31 @@ def test_a_worker_killed_while_it_writes_checkpoints_goes_on_from_a_whole_one(
     assert_equal(tmp_path, undisturbed)
 
 
-def test_a_killed_parent_leaves_no_process_and_loses_nothing_finished(undisturbed, tmp_path):
+def cut_short(folder: Path) -> str:
+    """Cut the optimiser's file of the newest checkpoint in half; gives the checkpoint's step."""
+    steps = {int(path.parent.name.removeprefix("checkpoint-")): path.parent
+             for path in checkpoints(folder)}  # fmt: skip
+    file = steps[max(steps)] / "optimizer.pt"
+    os.truncate(file, file.stat().st_size // 2)
+    return str(max(steps))
+
+
+def test_a_killed_parent_leaves_no_process_and_loses_nothing_whole(undisturbed, tmp_path):
     tracked = [*STEPS, "sweep.name=killed"]
     tracked[tracked.index("tracking=none")] = "tracking=wandb"  # which has a process of its own
     with started(tracked, tmp_path) as sweep:
         until(lambda: records(tmp_path))
-        until(lambda: len(checkpoints(tmp_path)) > 0)
+        until(lambda: len(checkpoints(tmp_path)) > 1)
         below = descendants(sweep.pid)
         assert len(below) > 1
         sweep.kill()
         until(lambda: not any(map(alive, below)), 5.0)
     (first,) = records(tmp_path).values()
     stamp = (tmp_path / "runs" / first["id"] / "record.json").stat().st_mtime_ns
+    step = cut_short(tmp_path)
     code, told = finish(STEPS, tmp_path)
     assert code == 0, told
+    assert f"checkpoint of step {step} is not whole (optimizer.pt is" in told
     assert "goes on from step" in told
     assert (tmp_path / "runs" / first["id"] / "record.json").stat().st_mtime_ns == stamp
     assert_equal(tmp_path, undisturbed)
