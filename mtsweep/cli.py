@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,13 +179,17 @@ def _search(asked: Asked, arguments: Sequence[str]) -> None:
             terminal.banner(out, prepared.corners, search=told)
             _drive(replace(prepared.corners, groups=()), sweep, places, out, search)
         found = searches.outcome(prepared, study)
-    _sweep_folder(found.plan, arguments, [run.id for run in found.plan.runs])
     _comet(found.plan)
     table = rows(found.plan, found.failed, found.pruned)
     _tabulate(out, folder, table)
-    trials.told(out, found, prepared)
     # The dev set has chosen: how the others did on the test set is shown, and judged by nobody.
-    chosen = {run.id for run in found.of(found.best)} if found.best else set()
+    chosen = [run.id for run in found.of(found.best)] if found.best else []
+    said = trials.told(found, prepared)
+    outcome = {"search": {"said": said, "chosen": chosen}}
+    _sweep_folder(found.plan, arguments, [run.id for run in found.plan.runs], outcome)
+    out.print()
+    for sentence in said:
+        out.print(sentence, markup=False)
     judged = [
         row for row in table if row.kind == "base" or (row.folder and row.folder.id in chosen)
     ]
@@ -319,7 +323,12 @@ def _send(plan: Plan, sweep: SweepConfig, launcher: Launcher, out: Console) -> l
         return drive(plan, sweep, there, look)
 
 
-def _sweep_folder(plan: Plan, arguments: Sequence[str], run_ids: Sequence[str]) -> Path:
+def _sweep_folder(
+    plan: Plan,
+    arguments: Sequence[str],
+    run_ids: Sequence[str],
+    outcome: Mapping[str, object] | None = None,
+) -> Path:
     """Make the sweep's folder, before anything else: an unwritable place is told early."""
     from mtsweep.compose import question
     from mtsweep.record import write
@@ -328,7 +337,7 @@ def _sweep_folder(plan: Plan, arguments: Sequence[str], run_ids: Sequence[str]) 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["python", "-m", "mtsweep", *arguments])
-        told = {"command": command, **question(arguments), "runs": [*run_ids]}
+        told = {"command": command, **question(arguments), "runs": [*run_ids], **(outcome or {})}
         write(folder / "sweep.yaml", yaml.safe_dump(told, sort_keys=False))
     except OSError as error:
         raise UserError(

@@ -70,25 +70,21 @@ def planned(out: Console, prepared: Prepared, there: Sequence[Trial]) -> None:
     )
 
 
-def told(out: Console, found: Outcome, prepared: Prepared) -> None:
+def told(found: Outcome, prepared: Prepared) -> list[str]:
     """What a search came to, in sentences."""
     metric = prepared.metric
-    out.print()
-    out.print(Text(f"{len(found.trials)} trials: {_counted(found.trials)}."))
+    said = [f"{len(found.trials)} trials: {_counted(found.trials)}."]
     best = found.best
     if best is None or best.value is None:
-        out.print(Text("No trial finished, so there is no best setting."))
-        return
-    out.print(
-        Text.assemble(
-            ("Best by the dev set: ", "bold"),
-            f"{spelt(best.point)} (trial {best.number}): "
-            f"{LABELS[metric]} {rounded(metric, best.value)}; {_tested(found, best)}.",
-        )
+        return [*said, "No trial finished, so there is no best setting."]
+    said.append(
+        f"Best by the dev set: {spelt(best.point)} (trial {best.number}), "
+        f"{LABELS[metric]} {rounded(metric, best.value)}; {_tested(found, best)}."
     )
     if found.importances:
         shares = ", ".join(f"{key} {share:.0%}" for key, share in found.importances.items())
-        out.print(Text(f"What good settings differ in from the others (PED-ANOVA): {shares}."))
+        said.append(f"What good settings differ in from the others (PED-ANOVA): {shares}.")
+    return said
 
 
 def spelt(point: Point) -> str:

@@ -43,6 +43,10 @@ class Sweep:
     entries: tuple[Entry, ...]
     told: Mapping[str, str] = field(default_factory=dict)
     """Question and expectation of the experiment, where it was one."""
+    said: tuple[str, ...] = ()
+    """What a search came to, in sentences."""
+    chosen: tuple[str, ...] = ()
+    """Of a search, the ids of what its dev set chose: nothing else is judged by the test set."""
 
     @property
     def name(self) -> str:
@@ -104,7 +108,9 @@ def read(folder: Path, runs: Path | None = None) -> Sweep:
     if not any(entry.record for entry in entries):
         raise UserError(f"{folder}: no run of this sweep has a record under {runs}")
     words = {key: str(told[key]) for key in ("question", "expectation") if told.get(key)}
-    return Sweep(folder, str(told.get("command", "")), entries, words)
+    found = told.get("search") or {}
+    said, chosen = (tuple(map(str, found.get(key) or ())) for key in ("said", "chosen"))
+    return Sweep(folder, str(told.get("command", "")), entries, words, said, chosen)
 
 
 def _entries(table: str, runs: Path) -> Iterator[Entry]:

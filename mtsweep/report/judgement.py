@@ -66,14 +66,14 @@ def judge(sweep: Sweep, comparison: Comparison | None = None) -> Judged:
     if comparison is None:
         told = "No judgement" if hindrance else "Fewer than two rows: nothing to compare"
         warnings = [hindrance] if hindrance else []
-        return Judged(lead, [f"{told}."], warnings)
+        return Judged(lead, [*sweep.said, f"{told}."], warnings)
     warnings = list(refused(comparison))
     verdicts = [verdict for verdict in comparison.verdicts if verdict.metric == lead]
     significance = list(_significance(comparison, verdicts))
     ablation = list(settings(comparison, lead))
     return Judged(
         lead,
-        [sentence for sentence in comparison.sentences if sentence and sentence not in warnings],
+        [*sweep.said, *(each for each in comparison.sentences if each and each not in warnings)],
         warnings,
         marks=_marks(comparison, verdicts),
         ablation=ablation,
@@ -96,7 +96,11 @@ _SIGNIFICANCE = (
 
 
 def _compared(sweep: Sweep) -> Comparison | None:
-    found = [(entry.folder, entry.record) for entry in sweep.finished]
+    found = [
+        (entry.folder, entry.record)
+        for entry in sweep.finished
+        if not sweep.chosen or entry.kind == "base" or entry.id in sweep.chosen
+    ]
     there = [(folder, record) for folder, record in found if folder and record]
     return compare(there) if len(there) > 1 else None
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
-from mtsweep import compose
+from mtsweep import cli, compose
 from mtsweep.errors import MissingExtraError, UserError
 from mtsweep.plan import Run
+from mtsweep.report import entries
 from mtsweep.sweep import searches, study
 from mtsweep.sweep.search import Search
 from tests.overrides import config
@@ -333,3 +335,44 @@ def test_another_pruner_goes_on_with_the_same_search(here, pruner):
         assert made.search.watched(run) == (pruner != "null")
         made.end(run) if pruner == "null" else watch(made, run)
     assert len(made.trials) == 5
+
+
+def test_the_end_is_told_again_without_training_and_the_dev_set_alone_chooses(
+    here, capsys, monkeypatch
+):
+    monkeypatch.setattr("mtsweep.sweep.engine.drive", lambda *_: pytest.fail("it started"))
+    made = command("sweep.trials=9", "sweep.pruner=halving", "sweep.reduction=2")
+    while made.search.open:
+        watch(made, next_run(made))
+    asked = [*COMMAND, "sweep.trials=9", "sweep.pruner=halving"]
+    assert cli.run(asked) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    states = [trial.state for trial in made.trials]
+    assert f"9 trials: {states.count('finished')} finished, {states.count('pruned')} pruned." in out
+    best = made.search.best
+    assert best is not None
+    chosen = f"Best by the dev set: trainer.learning_rate={best.point['++trainer.learning_rate']}"
+    assert chosen in out
+    assert "on the test set, which had no say, BLEU 31.5, chrF 55.0" in out
+    told = yaml.safe_load(Path("sweeps/s/sweep.yaml").read_text(encoding="utf-8"))
+    trial = made.trials[best.number]
+    assert told["search"]["chosen"] == list(trial.runs)
+    assert told["runs"][0] == trial.runs[0]
+    report = entries.read(Path("sweeps/s"))
+    assert report.chosen == trial.runs
+    assert len(report.pruned) == states.count("pruned")
+    assert report.failed == []
+    assert chosen in Path("sweeps/s/report.md").read_text(encoding="utf-8").replace("\\_", "_")
+
+
+def test_a_plan_says_what_can_be_said_of_a_search(here, capsys):
+    asked = [*COMMAND, "sweep.trials=9", "seed=1,2"]
+    for first in (["plan", *asked], [*asked, "sweep.dry_run=true"]):
+        assert cli.run(first) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert "9 trials, each the mean of 2 seeds" in out
+        assert "trainer.learning_rate: from 1e-05 to 0.1, log scale" in out
+        assert "lora.r: one of 4, 8, 16" in out
+        assert "pruning successive halving: one of 3 goes on" in out
+        assert "at most 18 runs of" in out
+        assert not Path("sweeps").exists()
