@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from hydra_plugins.mtsweep_plugins.spaces import space
 from mtsweep.compose import Search, asked
 from mtsweep.errors import ConfigError, UserError
 from mtsweep.space import Choice, Interval, Space
@@ -23,24 +25,24 @@ def search(*arguments: str) -> Search:
 @pytest.mark.parametrize(
     ("text", "dimension"),
     [
-        ("lora.r=4,8", Choice("++lora.r", ("4", "8"))),
-        ("lora.r=choice(4,8,16)", Choice("++lora.r", ("4", "8", "16"))),
+        ("lora.r=4,8", Choice("lora.r", ("4", "8"))),
+        ("lora.r=choice(4,8,16)", Choice("lora.r", ("4", "8", "16"))),
         ("lora=lora,dora", Choice("lora", ("lora", "dora"))),
-        ("lora.r=int(interval(4,64))", Interval("++lora.r", 4, 64, whole=True)),
-        ("lora.r=range(2,9,2)", Interval("++lora.r", 2, 8, whole=True, step=2)),
-        ("lora.lora_dropout=interval(0,0.2)", Interval("++lora.lora_dropout", 0, 0.2)),
+        ("lora.r=int(interval(4,64))", Interval("lora.r", 4, 64, whole=True)),
+        ("lora.r=range(2,9,2)", Interval("lora.r", 2, 8, whole=True, step=2)),
+        ("lora.lora_dropout=interval(0,0.2)", Interval("lora.lora_dropout", 0, 0.2)),
         (
             "lora.lora_dropout=range(0.0,0.35,0.1)",
-            Interval("++lora.lora_dropout", 0, 0.3, step=0.1),
+            Interval("lora.lora_dropout", 0, 0.3, step=0.1),
         ),
         (
             "trainer.learning_rate=tag(log, interval(1e-5,1e-3))",
-            Interval("++trainer.learning_rate", 1e-5, 1e-3, log=True),
+            Interval("trainer.learning_rate", 1e-5, 1e-3, log=True),
         ),
     ],
 )
 def test_hydras_own_syntax_says_what_a_key_may_be(text, dimension):
-    assert search(text).space.dimensions == (dimension,)
+    assert space(OverridesParser.create().parse_overrides([text])).dimensions == (dimension,)
 
 
 def test_a_point_becomes_a_run_with_the_metric_of_the_search_as_what_chooses_its_step():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from mtsweep.plan import Run
 from mtsweep.report import entries
 from mtsweep.sweep import searches, study
 from mtsweep.sweep.search import Search
-from tests.overrides import config
 from tests.records import record
 
 COMMAND = [
@@ -25,7 +25,7 @@ COMMAND = [
 ]  # fmt: skip
 
 
-CONFIG = config().model_dump(mode="json")
+MADE_UP = record()
 
 
 def best_near(run: Run) -> float:
@@ -72,11 +72,17 @@ def finish(run: Run, value: float) -> None:
     for folder, kind in ((run.folder, "run"), (run.base_folder, "base")):
         folder.start("")
         chosen = {"metric": run.config.sweep.metric, "value": value, "step": 1}
-        folder.finish(record(folder.id, kind, chosen=chosen, config=CONFIG))
+        folder.finish(MADE_UP.model_copy(update={"id": folder.id, "kind": kind, "chosen": chosen}))
+
+
+@cache
+def asked(*arguments: str) -> object:
+    """Hydra takes 0.2 s."""
+    return compose.asked(arguments, lambda _: None)
 
 
 def command(*arguments: str, base: list[str] = COMMAND) -> Command:
-    found = compose.asked([*base, *arguments], lambda _: None)
+    found = asked(*base, *arguments)
     assert isinstance(found, compose.Search)
     prepared = searches.prepare(found)
     prepared.corners.folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +93,7 @@ def settings(made: Command) -> list[tuple[int, float]]:
     return [(run.config.lora.r, run.config.trainer.learning_rate) for run in made.done]
 
 
+@pytest.mark.slow
 def test_a_search_finds_what_is_good_and_every_trial_is_another_setting(here):
     made = command("sweep.trials=20")
     made.work()
@@ -102,6 +109,7 @@ def test_a_search_finds_what_is_good_and_every_trial_is_another_setting(here):
     assert found.importances.keys() == {"trainer.learning_rate", "lora.r"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_proposes_the_same_settings_and_another_others(here):
     proposed = []
     for seed in (0, 0, 1):
@@ -112,13 +120,13 @@ def test_the_same_seed_proposes_the_same_settings_and_another_others(here):
 
 
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(here):
-    whole = command("output_dir=whole", "sweep.trials=12")
+    whole = command("output_dir=whole", "sweep.trials=11")
     whole.work()
-    first = command("sweep.trials=12")
+    first = command("sweep.trials=11")
     first.work(runs=5)
     (left,) = first.search.more(1)  # handed to a worker, and nobody heard of it again
     assert [trial.state for trial in first.trials] == ["finished"] * 5 + ["open"]
-    second = command("sweep.trials=12")
+    second = command("sweep.trials=11")
     second.work()
     assert {trial.state for trial in second.trials} == {"finished"}
     assert [trial.point for trial in second.trials] == [trial.point for trial in whole.trials]
@@ -155,6 +163,7 @@ def test_a_free_worker_gets_the_next_trial_without_a_barrier(here):
     assert len(made.trials) == 9
 
 
+@pytest.mark.slow
 def test_seeds_are_the_replicates_of_a_trial_which_is_their_mean(here):
     made = command("seed=1,2,3", "sweep.trials=4")
     made.value = lambda run: best_near(run) + run.config.seed
@@ -167,7 +176,7 @@ def test_seeds_are_the_replicates_of_a_trial_which_is_their_mean(here):
 
 
 def test_a_loss_is_better_when_it_is_lower(here):
-    made = command("sweep.metric=eval_loss", "sweep.trials=8")
+    made = command("sweep.metric=eval_loss", "sweep.trials=4")
     made.work()
     best = searches.outcome(made.prepared, made.search.study).best
     assert best is not None
@@ -183,6 +192,7 @@ def test_a_finite_space_ends_when_every_setting_was_tried(here):
     assert said[-1] == "every setting of the space has been tried"
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_tried_again_by_the_next_command(here):
     first = command("sweep.trials=4")
     first.value = lambda run: math.nan if len(first.done) == 2 else best_near(run)
@@ -197,7 +207,11 @@ def test_a_failed_trial_is_tried_again_by_the_next_command(here):
 
 @pytest.mark.parametrize(
     "change",
-    ["lora.r=choice(4,8)", "sweep.metric=bleu", "data.size=100", "seed=1,2"],
+    [
+        "lora.r=choice(4,8)",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("sweep.metric=bleu", "seed=1,2")),
+        "data.size=100",
+    ],
 )
 def test_another_search_under_the_same_name_is_refused(here, change):
     command("sweep.trials=2").work()
@@ -265,8 +279,9 @@ def next_run(made: Command) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_trials_that_fall_behind_are_pruned_and_the_best_is_trained_through(here):
-    made = command("sweep.trials=16", "sweep.pruner=halving", "sweep.reduction=2")
+    made = command("sweep.trials=12", "sweep.pruner=halving", "sweep.reduction=2")
     ended = []
     while made.search.open:
         run = next_run(made)
@@ -281,7 +296,7 @@ def test_trials_that_fall_behind_are_pruned_and_the_best_is_trained_through(here
         ["finished"] * len(finished) + ["pruned"] * len(pruned)
     )
     assert set(found.pruned.values()) <= {f"at step {step}" for step in range(10, 90, 10)}
-    assert not command("sweep.trials=16").search.open
+    assert not command("sweep.trials=12").search.open
 
 
 def test_of_several_seeds_the_first_is_watched_and_the_others_wait_for_it(here):
@@ -326,7 +341,7 @@ def test_a_run_that_was_pruned_before_anybody_was_told_is_not_trained_again(here
     assert run.id not in [each.id for each in second.done]
 
 
-@pytest.mark.parametrize("pruner", ["null", "hyperband"])
+@pytest.mark.parametrize("pruner", ["null", pytest.param("hyperband", marks=pytest.mark.slow)])
 def test_another_pruner_goes_on_with_the_same_search(here, pruner):
     command("sweep.trials=3", "sweep.pruner=halving").work()
     made = command("sweep.trials=5", f"sweep.pruner={pruner}")
@@ -337,6 +352,7 @@ def test_another_pruner_goes_on_with_the_same_search(here, pruner):
     assert len(made.trials) == 5
 
 
+@pytest.mark.slow
 def test_the_end_is_told_again_without_training_and_the_dev_set_alone_chooses(
     here, capsys, monkeypatch
 ):
@@ -344,8 +360,7 @@ def test_the_end_is_told_again_without_training_and_the_dev_set_alone_chooses(
     made = command("sweep.trials=9", "sweep.pruner=halving", "sweep.reduction=2")
     while made.search.open:
         watch(made, next_run(made))
-    asked = [*COMMAND, "sweep.trials=9", "sweep.pruner=halving"]
-    assert cli.run(asked) == 0
+    assert cli.run([*COMMAND, "sweep.trials=9", "sweep.pruner=halving"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     states = [trial.state for trial in made.trials]
     assert f"9 trials: {states.count('finished')} finished, {states.count('pruned')} pruned." in out
@@ -366,9 +381,9 @@ def test_the_end_is_told_again_without_training_and_the_dev_set_alone_chooses(
 
 
 def test_a_plan_says_what_can_be_said_of_a_search(here, capsys):
-    asked = [*COMMAND, "sweep.trials=9", "seed=1,2"]
-    for first in (["plan", *asked], [*asked, "sweep.dry_run=true"]):
-        assert cli.run(first) == 0
+    search = [*COMMAND, "sweep.trials=9", "seed=1,2"]
+    for line in (["plan", *search], [*search, "sweep.dry_run=true"]):
+        assert cli.run(line) == 0
         out = " ".join(capsys.readouterr().out.split())
         assert "9 trials, each the mean of 2 seeds" in out
         assert "trainer.learning_rate: from 1e-05 to 0.1, log scale" in out
