@@ -59,6 +59,15 @@ def test_in_float32_every_segment_is_what_was_scored(trained, here, capsys, name
     assert not any(str(trained[0]) in text or str(Path.home()) in text for text in texts)
 
 
+@pytest.mark.parametrize("form", ["peft", "merged", "ctranslate2"])
+def test_of_conversations_the_answers_are_compared(trained, here, capsys, form):
+    code, told = exported(trained, "talk lora", here / "out", "--format", form)
+    assert code == 0
+    assert told is not None
+    assert (told["check"]["equal"], list(told["check"]["metrics"])) == (12, ["chrf"])
+    assert "their losses are not taken again" in capsys.readouterr().out
+
+
 def test_runs_say_other_things_than_their_base_and_than_one_another(trained):
     names = ["causal untouched", "causal lora", "causal none", "causal none 0.5"]
     said = [tuple(row["hypothesis"] for row in predictions(trained, name)) for name in names]
