@@ -138,6 +138,11 @@ def _usage_notes(subject: Subject, shipped: Format, *, with_texts: bool) -> Iter
         }.get(subject.family, "give the tokenizer the codes of the other pair, and its target's "
                               "code as forced first token")  # fmt: skip
         yield f"The lines ask for {_first_pair(subject)}; for {others} {how}."
+    if any(row.get("context") for row in subject.rows):
+        yield (
+            "Conversations of the test set that begin with a system message were given it as the "
+            'first turn: {"role": "system", "content": …} before the user\'s.'
+        )
     if subject.shots is not None:
         yield _shown(subject, with_texts=with_texts)
     if shipped == "peft" and not subject.exact_base:

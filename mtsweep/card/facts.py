@@ -155,19 +155,29 @@ def cost(subject: Subject) -> Iterator[Line]:
 def command(subject: Subject) -> str:
     """The command that makes this run again, without paths of a machine."""
     command = next((judged.command for judged in subject.judged if judged.command), "")
-    return f"{scrubbed(command)} sweep.only={subject.record.id}" if command else ""
+    if not command or _is_search(command):
+        return scrubbed(command)
+    return f"{scrubbed(command)} sweep.only={subject.record.id}"
+
+
+def _is_search(command: str) -> bool:
+    """Whether later settings of a command follow from the scores of earlier ones."""
+    return "sweep=optuna" in command.split()
 
 
 def reproduction(subject: Subject) -> str:
     """What is to be known of that command."""
-    if not command(subject):
+    told = command(subject)
+    if not told:
         return "The command that it came from is no longer there; its settings stand above."
     own = (
         " The data are the publisher's own files; without them it cannot be repeated."
         if subject.own_files
         else ""
     )
-    return (
-        f"With mtsweep {subject.record.environment.get('mtsweep', '')}; without sweep.only it "
-        f"makes every row of the first table.{own}"
+    every = (
+        "it makes the whole search, in which this run was proposed"
+        if _is_search(told)
+        else "without sweep.only it makes every row of the first table"
     )
+    return f"With mtsweep {subject.record.environment.get('mtsweep', '')}; {every}.{own}"

@@ -72,6 +72,18 @@ def test_a_card_has_every_row_of_the_sweep_with_intervals_and_says_which_is_it(o
     assert "energy | not measured" in text
 
 
+def test_a_search_is_made_again_whole_and_system_messages_are_told(output):
+    told = {"command": "python -m mtsweep -m sweep=optuna lora.r=8,16", "runs": [RUN]}
+    write(output / "sweeps" / "made" / "sweep.yaml", yaml.safe_dump(told))
+    subject = cards.subject(RUN, output)
+    text = written(subject)
+    assert "\npython -m mtsweep -m sweep=optuna lora.r=8,16\n" in text
+    assert "it makes the whole search" in text
+    assert "begin with a system message" not in text
+    subject.rows[0]["context"] = "You teach Spanish."
+    assert "begin with a system message" in written(subject)
+
+
 def test_texts_of_data_break_no_table_and_bring_no_markup(output):
     text = written(cards.subject(RUN, output), samples=4)
     assert "<script" not in text
