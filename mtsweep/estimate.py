@@ -188,9 +188,7 @@ def _held(trainer: TrainerConfig, *, whole: bool) -> int:
 
 def _length(corpus: Corpus, limit: int | None) -> float:
     """Tokens of a pair, prompt included, guessed from the longest half of the first pairs."""
-    lengths = sorted(len(pair.source) + len(pair.target) for pair in corpus.longest_probe)
-    typical = lengths[len(lengths) * 3 // 4] if lengths else 0
-    guess = typical / _CHARACTERS_PER_TOKEN + 16
+    guess = corpus.typical_length / _CHARACTERS_PER_TOKEN + 16
     return min(guess, limit) if limit else guess
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,15 @@ import yaml
 
 from mtsweep import data, device, measures, tracking
 from mtsweep.compose import Job
-from mtsweep.config import LoraConfig, RunConfig, SweepConfig, TrainerConfig, also
+from mtsweep.config import (
+    DataConfig,
+    LoraConfig,
+    PromptConfig,
+    RunConfig,
+    SweepConfig,
+    TrainerConfig,
+    also,
+)
 from mtsweep.data.devset import without_test
 from mtsweep.data.pairs import Corpus
 from mtsweep.data.shots import Shots, shots
@@ -163,7 +172,8 @@ def make(jobs: Sequence[Job]) -> Plan:
 
 def _looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
     """The runs with their states, and with those whose training is the same."""
-    bases = {run.base_id: run.base_folder.record() is not None for run in runs}
+    folders = {run.base_id: run.base_folder for run in runs}
+    bases = {base_id: each.record() is not None for base_id, each in folders.items()}
     known = [replace(run, state=_state(run.folder, base_there=bases[run.base_id])) for run in runs]
     if all(run.finished for run in known):
         return tuple(known)
@@ -258,7 +268,7 @@ def identify(job: Job) -> Run:
     }
     if Path(located.name).is_dir():
         model["name"] = "local"
-    shown = shots(corpus, config.prompt, room(config, located))
+    shown = _shots(config.data, config.prompt, room(config, located))  # pyright: ignore[reportArgumentType] - frozen
     prompt = _prompt(config, family, shown)
     pairs = {
         "languages": [config.data.source_lang, config.data.target_lang],
@@ -279,7 +289,7 @@ def identify(job: Job) -> Run:
     scoring = {
         "decoding": config.decoding.model_dump(mode="json", exclude={"name"}),
         "metrics": list(config.evaluation.metrics),
-        "longest": digest([[pair.source, pair.target] for pair in corpus.longest_probe]),
+        "longest": corpus.longest_digest,
     }
     further = _also(config)
     if not corpus.is_chat:
@@ -329,6 +339,18 @@ def identify(job: Job) -> Run:
     )
 
 
+@lru_cache(maxsize=16)
+def _shots(section: DataConfig, prompt: PromptConfig, limit: int | None) -> Shots | None:
+    """What prompts may show: the same object for all runs that show the same."""
+    return shots(data.load(section), prompt, limit)
+
+
+@lru_cache(maxsize=16)
+def _held_out(section: DataConfig) -> Corpus:
+    """A corpus that nothing is trained on."""
+    return replace(data.load(section), train=(), dev=())
+
+
 def _targets(*corpora: Corpus) -> set[str]:
     """Target languages of test sets."""
     return {pair.languages[1] if pair.languages else each.target_lang
@@ -340,7 +362,7 @@ def _also(config: RunConfig) -> dict[str, Corpus]:
     found = {}
     for name, section in also(config).items():
         try:
-            found[name] = replace(data.load(section), train=(), dev=())
+            found[name] = _held_out(section)  # pyright: ignore[reportArgumentType] - frozen
         except UserError as error:
             key, _, complaint = str(error).removeprefix("data.").partition(": ")
             raise UserError(f"evaluation.also.{name}.{key}: {complaint}") from error

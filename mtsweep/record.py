@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -280,7 +281,8 @@ class RunFolder:
         """
         path = self.path / "record.json"
         try:
-            return Record.model_validate_json(path.read_bytes())
+            told = path.stat()
+            return _parsed(path, (told.st_ino, told.st_size, told.st_mtime_ns))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValidationError as error:
@@ -290,6 +292,12 @@ class RunFolder:
                 f"({'.'.join(map(str, reason['loc'])) or 'file'}: {reason['msg']}); "
                 "remove its folder to run it again"
             ) from error
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: Path, stamp: tuple[int, ...]) -> Record:  # noqa: ARG001 - tells one content from the next
+    """A record, read once as long as the file stays what it is."""
+    return Record.model_validate_json(path.read_bytes())
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -36,11 +36,19 @@ _PROBE = 1000
 
 
 def load(config: DataConfig) -> Corpus:
-    """The pairs of one run; runs of one process that differ in size alone read the source once.
+    """The pairs of one run.
+
+    Runs of one process that differ in size alone read the source once; runs of one section share
+    one corpus, whose fingerprints are taken once.
 
     Raises:
         UserError: naming the key or file, if the data are not as the configuration says.
     """
+    return _corpus(config)  # pyright: ignore[reportArgumentType] - frozen
+
+
+@lru_cache(maxsize=16)
+def _corpus(config: DataConfig) -> Corpus:
     without = {"size": None, "synthetic_file": None, "synthetic_share": None, "size_counts": "all"}
     parts = _clean(config.model_copy(update=without))  # pyright: ignore[reportArgumentType] - frozen
     dropped, synthetic, there = parts.dropped, 0, 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
@@ -137,15 +139,28 @@ class Corpus:
         """Whether it holds conversations rather than translations."""
         return isinstance((self.test or self.train)[0], Conversation)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the rows that are used, order included: equal content, equal print."""
         return digest(self.train, self.dev, self.test)
 
-    @property
+    @cached_property
     def test_fingerprint(self) -> str:
         """SHA-256 over the test rows alone."""
         return digest(self.test)
+
+    @cached_property
+    def longest_digest(self) -> str:
+        """12 hex digits over the texts of ``longest_probe``."""
+        texts = [[pair.source, pair.target] for pair in self.longest_probe]
+        told = json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+    @cached_property
+    def typical_length(self) -> int:
+        """Characters of both sides of a pair; a quarter of ``longest_probe`` has more."""
+        lengths = sorted(len(pair.source) + len(pair.target) for pair in self.longest_probe)
+        return lengths[len(lengths) * 3 // 4] if lengths else 0
 
 
 def fold(text: str) -> str:

@@ -17,7 +17,7 @@ def place(tmp_path, monkeypatch):
 
 def forget() -> None:
     """What another process would not know."""
-    for known in (data._parts, data._clean, data._synthetic):
+    for known in (data._corpus, data._parts, data._clean, data._synthetic):
         known.cache_clear()
 
 
