@@ -56,7 +56,7 @@ def finished(command) -> list[str]:
 
 def planned(command: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     """Id and state of the only run, as another process finds them: nothing is remembered."""
-    for remembered in (locate._located, data._parts, data._clean):
+    for remembered in (locate._located, data._corpus, data._parts, data._clean):
         remembered.cache_clear()
     assert cli.run(["plan", *command]) == 0
     run_id, _, state = capsys.readouterr().out.splitlines()[1].split()[:3]
