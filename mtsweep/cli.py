@@ -147,7 +147,8 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     _comet(plan)
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
     _tabulate(out, folder, table)
-    comparison = _judge(out, table)
+    anew = bool(plan.groups) or not (folder / "report.html").is_file()
+    comparison = _judge(out, table, folder, anew=anew)
     _conclude(out, plan, comparison, anew=bool(plan.groups))
     for failure in failures.values():
         _tell_failure(failure.run, failure.reason)
@@ -193,7 +194,7 @@ def _search(asked: Asked, arguments: Sequence[str]) -> None:
     judged = [
         row for row in table if row.kind == "base" or (row.folder and row.folder.id in chosen)
     ]
-    comparison = _judge(out, judged)
+    comparison = _judge(out, judged, folder, anew=True)
     _conclude(out, found.plan, comparison, anew=anew)
     for run in found.plan.runs:
         if run.id in found.failed:
@@ -251,20 +252,30 @@ def _comet(plan: Plan) -> None:
             print(f"no COMET: {error}\n  the same command tries again", file=sys.stderr)
 
 
-def _judge(out: Console, table: Sequence[Row]) -> Comparison | None:
-    """Say what the scores allow to be said; the sweep is through, so a hindrance is only told."""
+def _judge(out: Console, table: Sequence[Row], folder: Path, *, anew: bool) -> Comparison | None:
+    """Say what the scores allow to be said; the sweep is through, so a hindrance is only told.
+
+    Returns:
+        The comparison; ``None`` where there is none, or where none is wanted ``anew`` and what was
+        said of the same records is said again.
+    """
     from mtsweep import verdicts
     from mtsweep.compare import compare
+    from mtsweep.compare.kept import keep, kept
 
     found = [(row.folder, row.record) for row in table if row.folder and row.record]
     if len(found) < 2:
+        return None
+    if not anew and (sentences := kept(folder, found)) is not None:
+        verdicts.words(out, sentences)
         return None
     try:
         comparison = compare(found)
     except UserError as error:
         print(f"no judgement: {error}", file=sys.stderr)
         return None
-    verdicts.words(out, comparison)
+    keep(folder, found, comparison)
+    verdicts.words(out, comparison.sentences)
     return comparison
 
 

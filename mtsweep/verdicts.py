@@ -49,7 +49,7 @@ def judged(out: Console, comparison: Comparison) -> None:
         if ablation.metric == comparison.metrics[0]:
             for grid in ablation.grids[:_GRIDS]:
                 _grid(out, ablation.metric, grid)
-    words(out, comparison)
+    words(out, comparison.sentences)
 
 
 def _estimates(comparison: Comparison, names: Sequence[str]) -> Table:
@@ -82,10 +82,10 @@ def _grid(out: Console, metric: str, grid: Grid) -> None:
     out.print(shown)
 
 
-def words(out: Console, comparison: Comparison) -> None:
+def words(out: Console, sentences: Sequence[str]) -> None:
     """The judgement in sentences."""
     out.print()
-    for sentence in comparison.sentences:
+    for sentence in sentences:
         out.print(Text(sentence))
 
 
