@@ -3,6 +3,9 @@
 ``tests/benchmarks/engine.py rivals [STEPS]``: eight LoRA runs of ``tiny_causal`` with scoring, by
 one mtsweep command, by a shell loop of ``trl sft`` and a scoring script, and by one process in
 plain PEFT.
+``engine.py single [STEPS]``: one run, and one process that does the same in plain PEFT.
+``engine.py cost [STEPS]``: what each further run costs beside its own work: two and eight runs.
+``engine.py plan [RUNS]``: naming runs. ``engine.py finished [RUNS]``: a sweep with nothing to do.
 
 Figures are CPU seconds, user and system, of every process that was started; one thread each.
 """
@@ -12,12 +15,14 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,7 +186,93 @@ def breakdown(folder: Path, whole: float) -> None:
         print(f"  {stage:<20} {seconds:6.2f}")
 
 
+def beside(ranks: Sequence[int], seeds: Sequence[int], steps: int) -> tuple[Spent, Spent]:
+    """The same LoRA runs by mtsweep, and one after the other in plain PEFT."""
+    settings = [{"name": f"r{r}-s{seed}", "r": r, "seed": seed} for r in ranks for seed in seeds]
+    swept = [f"lora.r={','.join(map(str, ranks))}", f"seed={','.join(map(str, seeds))}"]
+    command = [*(["-m"] if len(settings) > 1 else []), *swept, "model=tiny_causal",
+               f"trainer.max_steps={steps}", f"decoding.max_new_tokens={LIMIT}"]  # fmt: skip
+    with tempfile.TemporaryDirectory() as made:
+        ours, plain = Path(made, "ours"), Path(made, "plain")
+        for folder in (ours, plain):
+            folder.mkdir()
+        work(plain, command, settings, trainer(steps, "wandb"))
+        one = spent(mtsweep(*command), folder=ours)
+        two = spent([sys.executable, str(HERE / "rivals.py"), "loop", "asked.json"], folder=plain)
+    print(f"  {len(settings)} runs of {steps} steps: mtsweep {one.cpu:.1f} s CPU, {one.wall:.1f} s "
+          f"wall; plain PEFT {two.cpu:.1f} s CPU, {two.wall:.1f} s wall")  # fmt: skip
+    return one, two
+
+
+def single(steps: int = 300) -> None:
+    """One run against the bare trainer with the same settings, base row and scores."""
+    one, two = beside(RANKS[:1], SEEDS[:1], steps)
+    print(f"mtsweep takes {one.cpu / two.cpu - 1:+.1%} CPU time")
+
+
+def cost(steps: int = 1) -> None:
+    """What a run adds beyond what plain PEFT adds for the same work."""
+    few, many = beside(RANKS[:2], SEEDS[:1], steps), beside(RANKS, SEEDS, steps)
+    added = [(after.cpu - before.cpu) / 6 for before, after in zip(few, many, strict=True)]
+    print(f"each further run: {added[0]:.2f} s CPU, in plain PEFT {added[1]:.2f} s")
+
+
+def grid(runs: int, folder: Path) -> list[str]:
+    """Overrides of so many runs: ranks, with twenty seeds each."""
+    ranks, seeds = range(1, runs // 20 + 1), range(1, 21)
+    return ["-m", "model=tiny_causal", f"lora.r={','.join(map(str, ranks))}",
+            f"seed={','.join(map(str, seeds))}", f"output_dir={folder}"]  # fmt: skip
+
+
+def plan(runs: int = 1000) -> None:
+    """Name runs, and look for what is finished."""
+    with tempfile.TemporaryDirectory() as made:
+        took = spent(mtsweep("plan", *grid(runs, Path(made))), folder=Path(made))
+    print(f"the plan of {runs:,} runs: {took.wall:.2f} s, {took.cpu:.2f} s CPU")
+
+
+def finished(runs: int = 1000) -> None:
+    """The command of a finished sweep, given once (the report is made) and once more."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        finish(grid(runs, folder))
+        for title in ("with its report to be made", "with nothing to do"):
+            took = spent(mtsweep(*grid(runs, folder)), folder=folder)
+            print(f"{runs:,} finished records, {title}: {took.wall:.2f} s, {took.cpu:.2f} s CPU")
+
+
+def finish(command: list[str]) -> None:
+    """Records with predictions of 100 segments and their counts for every run of a command."""
+    from mtsweep import plan as plans
+    from mtsweep.evaluation.segments import count
+    from tests.overrides import composed
+    from tests.records import record
+
+    draw = random.Random(1)
+    for run in plans.make(composed(*command)).runs:
+        shown = {run.base_folder: "base", run.folder: "run"}
+        for folder, kind in shown.items():
+            if folder.path.exists():
+                continue
+            folder.path.mkdir(parents=True)
+            rows = [
+                {"id": pair.id, "source": pair.source, "reference": pair.target, "stopped": True,
+                 "hypothesis": " ".join(w for w in pair.target.split() if draw.random() < 0.7),
+                 "tokens": 5, "origin": pair.origin} for pair in run.corpus.test
+            ]  # fmt: skip
+            folder.write_predictions("test", rows)
+            counted = count(rows, run.corpus.target_lang, run.config.evaluation.metrics)
+            counted.keep(folder.path, "test")
+            made = record(
+                folder.id, kind, config=run.config.model_dump(mode="json"), base_id=run.base_id,
+                scores=counted.scores(), data={"test_fingerprint": run.corpus.test_fingerprint},
+                train_id=run.train_id if kind == "run" else None,
+            )  # fmt: skip
+            folder.finish(made)
+
+
 if __name__ == "__main__":
     ctypes.CDLL(None).prctl(_SUBREAPER, 1)
     what, *rest = sys.argv[1:] or ["rivals"]
-    {"rivals": rivals}[what](*map(int, rest))
+    modes = {"rivals": rivals, "single": single, "cost": cost, "plan": plan, "finished": finished}
+    modes[what](*map(int, rest))
