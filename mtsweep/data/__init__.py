@@ -66,6 +66,7 @@ def _corpus(config: DataConfig) -> Corpus:
             steps=parts.steps + made.steps,
             leaks=parts.leaks + made.leaks,
             malformed=parts.malformed + made.malformed,
+            left_out={**parts.left_out, **made.left_out},
         )
     else:
         train = _prefix(parts, config.size)
@@ -78,6 +79,7 @@ def _corpus(config: DataConfig) -> Corpus:
         available=len(parts.train),
         longest_probe=parts.train[:_PROBE],
         dropped=dropped,
+        left_out=parts.left_out,
         synthetic=synthetic,
         synthetic_available=there,
         provenance=parts.provenance,
@@ -107,7 +109,9 @@ def _parts(config: DataConfig) -> Parts:
     held_out = sum(len(part) for part, given in ((dev, pool.dev), (test, pool.test)) if not given)
     overlap = len(pool.train) - len(train) - held_out
     dropped = {**pool.dropped, **({"also in test or dev": overlap} if overlap else {})}
-    return Parts(train, dev, test, dropped, provenance=pool.provenance, malformed=pool.malformed)
+    return Parts(
+        train, dev, test, dropped, pool.left_out, pool.provenance, malformed=pool.malformed
+    )
 
 
 @lru_cache(maxsize=16)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from mtsweep import languages
 from mtsweep.config import DataConfig
 from mtsweep.data.pairs import Pair, Pool, fold
 from mtsweep.data.rows import COMPRESSED, Row, bare, raw_lines
-from mtsweep.data.tally import sampled
+from mtsweep.data.tally import Tally, sampled
 from mtsweep.errors import UserError
 
 _PLACEHOLDER = re.compile(r"%[\w(]|\{\w*\}|\$[({\[]")
@@ -43,25 +42,26 @@ def read_gettext(config: DataConfig) -> Pool:
     if source is None and target is None:
         raise UserError("data: source_lang and target_lang are both the catalogs' own English")
     keys = list(target if target is not None else source or {})
-    dropped: Counter[str] = Counter()
+    tally = Tally(strict=False)
     pairs: dict[str, Pair] = {}
     for key in keys:
         message = key[1]
         texts = [message if side is None else side.get(key, "") for side in (source, target)]
         pair = Pair(f"{name}:{message}", texts[0].strip(), texts[1].strip(), name, "")
         if reason := _reason(pair, message):
-            dropped[reason] += 1
+            tally.drop(reason, pair.source, pair.target)
             continue
         folded = fold(pair.source)
         if folded in pairs:
-            dropped["duplicate source"] += 1
+            tally.drop("duplicate source", pair.source, pair.target)
             continue
         pairs[folded] = Pair(pair.id, pair.source, pair.target, name, folded)
     if not pairs:
         raise UserError(f"data.package: the catalogs of {package} hold no usable pairs")
     return Pool(
         sampled(pairs.values(), config.sample, config.split_seed),
-        dropped=dict(dropped),
+        dropped=dict(tally.dropped),
+        left_out=tally.left_out,
         provenance=(f"catalogs of {package}",),
     )
 

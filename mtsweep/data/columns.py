@@ -18,7 +18,18 @@ class UnreadableRowError(Exception):
 
 
 class LeftOutError(Exception):
-    """A row is well-formed, but nothing to train on; the text is the reason that is counted."""
+    """A row is well-formed, but nothing to train on.
+
+    Args:
+        reason: What is counted.
+        source: Text of the row, to be shown as an example.
+        target: Its translation, or the last turn.
+    """
+
+    def __init__(self, reason: str, source: str, target: str) -> None:
+        super().__init__(reason)
+        self.source = source
+        self.target = target
 
 
 Make = Callable[[Values, str, str], Pair]
@@ -31,7 +42,7 @@ def maker(config: DataConfig) -> Make:
     def pair(values: Values, id: str, origin: str) -> Pair:  # noqa: A002
         source, target = _texts(values, config)
         if not source.strip() or not target.strip():
-            raise LeftOutError("empty")
+            raise LeftOutError("empty", source, target)
         return Pair(id, source, target, origin, fold(source))
 
     def chat(values: Values, id: str, origin: str) -> Conversation:  # noqa: A002
@@ -141,15 +152,21 @@ def _alpaca(values: Values) -> list[Message]:
     return [Message("user", asked), Message("assistant", answer)]
 
 
+def _left_out(reason: str, turns: list[Message]) -> LeftOutError:
+    said = [f"{turn.role}: {turn.content}" for turn in turns]
+    return LeftOutError(reason, "\n".join(said[:-1]), "".join(said[-1:]))
+
+
 def _standard(turns: list[Message]) -> tuple[Message, ...]:
     """What a chat template takes: a system message at most, then user and assistant by turns."""
+    every = turns
     while turns and turns[-1].role != "assistant":
         turns = turns[:-1]  # a question that nobody answered
     spoken = turns[1:] if turns and turns[0].role == "system" else turns
     if not spoken:
-        raise LeftOutError("no answer")
+        raise _left_out("no answer", every)
     if any(turn.role != ("user", "assistant")[place % 2] for place, turn in enumerate(spoken)):
-        raise LeftOutError("turns do not alternate")
+        raise _left_out("turns do not alternate", every)
     if any(not turn.content.strip() for turn in spoken):
-        raise LeftOutError("empty")
+        raise _left_out("empty", every)
     return tuple(turns)

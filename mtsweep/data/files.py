@@ -40,6 +40,7 @@ def read_files(config: DataConfig) -> Pool:
         parts["dev"],
         parts["test"],
         dict(tally.dropped),
+        tally.left_out,
         provenance=tuple(provenance),
         malformed=tuple(tally.malformed),
     )

@@ -55,6 +55,7 @@ def read_hub(config: DataConfig) -> Pool:
         parts["dev"],
         parts["test"],
         dict(tally.dropped),
+        tally.left_out,
         provenance=(f"{name}{subset}{at} ({', '.join(names.values())})",),
         malformed=tuple(tally.malformed),
     )

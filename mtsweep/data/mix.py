@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtsweep.config import DataConfig
 from mtsweep.data.files import read_file
-from mtsweep.data.pairs import Pair, fold
+from mtsweep.data.pairs import EXAMPLES, Examples, Pair, fold
 from mtsweep.data.split import Parts, in_hash_order
 from mtsweep.data.tally import Tally
 from mtsweep.errors import UserError
@@ -52,9 +52,19 @@ def combined(config: DataConfig, read: Callable[[DataConfig], Parts]) -> Parts:
         dev,
         test,
         dict(dropped),
+        _examples(parts),
         tuple(line for part in parts for line in part.provenance),
         malformed=tuple(line for part in parts for line in part.malformed),
     )
+
+
+def _examples(parts: Sequence[Parts]) -> Examples:
+    """The first of each reason, over all parts."""
+    found: Examples = {}
+    for part in parts:
+        for reason, some in part.left_out.items():
+            found[reason] = (*found.get(reason, ()), *some)[:EXAMPLES]
+    return found
 
 
 def _sizes(there: Sequence[int], shares: Sequence[float | None]) -> list[int]:
@@ -105,7 +115,9 @@ def read_synthetic(config: DataConfig, real: Parts) -> Parts:
     if repeated:
         dropped["synthetic: also in test or dev"] = len(repeated)
     train = in_hash_order(kept, config.split_seed)
-    return Parts(train, real.dev, real.test, dict(dropped), malformed=tuple(tally.malformed))
+    left_out = {f"synthetic: {reason}": some for reason, some in tally.left_out.items()}
+    malformed = tuple(tally.malformed)
+    return Parts(train, real.dev, real.test, dict(dropped), left_out, malformed=malformed)
 
 
 def mixed(

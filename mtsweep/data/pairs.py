@@ -56,6 +56,12 @@ def conversation(id: str, messages: Iterable[Message], origin: str) -> Conversat
     return Conversation(id, asked, turns[-1].content, origin, fold(asked), None, turns)
 
 
+Examples = dict[str, tuple[tuple[str, str], ...]]
+"""Reason to the first texts, source and target, that were left out for it."""
+EXAMPLES = 3
+"""Examples that are kept of what is left out for one reason."""
+
+
 @dataclass(frozen=True)
 class Pool:
     """The pairs of a source before the split, and what was left out on the way."""
@@ -66,6 +72,8 @@ class Pool:
     test: tuple[Pair, ...] | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     """Reason to count of pairs left out by the reader."""
+    left_out: Examples = field(default_factory=dict)
+    """Some of them."""
     provenance: tuple[str, ...] = ()
     """Where each source was read: a file, a package, a data set with its commit."""
     malformed: tuple[str, ...] = ()
@@ -117,6 +125,8 @@ class Corpus:
     """The first 1,000 training pairs before ``data.size``: what lengths are guessed from."""
     dropped: dict[str, int]
     """Reason to count of what was left out: by the reader, by cleaning, or as a leak."""
+    left_out: Examples = field(default_factory=dict)
+    """Of what the reader left out, the first of each reason."""
     synthetic: int = 0
     """Training pairs that are synthetic."""
     synthetic_available: int = 0

@@ -82,6 +82,7 @@ def _packed(parts: Parts) -> bytes:
     told = {
         **{name: _columns(getattr(parts, name)) for name in ("train", "dev", "test")},
         "dropped": parts.dropped,
+        "left_out": parts.left_out,
         "provenance": parts.provenance,
         "malformed": parts.malformed,
         "steps": [dataclasses.asdict(step) for step in parts.steps],
@@ -110,6 +111,10 @@ def _unpacked(body: bytes) -> Parts:
     return Parts(
         **{name: tuple(_pairs(told[name])) for name in ("train", "dev", "test")},
         dropped=told["dropped"],
+        left_out={
+            reason: tuple((one, other) for one, other in some)
+            for reason, some in told["left_out"].items()
+        },
         provenance=tuple(told["provenance"]),
         malformed=tuple(told["malformed"]),
         steps=tuple(

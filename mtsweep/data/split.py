@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from mtsweep.data.pairs import Leak, Pair, Pool, Step
+from mtsweep.data.pairs import Examples, Leak, Pair, Pool, Step
 from mtsweep.errors import UserError
 
 
@@ -24,6 +24,8 @@ class Parts:
     test: tuple[Pair, ...]
     dropped: dict[str, int]
     """Reason to count of what was left out."""
+    left_out: Examples = field(default_factory=dict)
+    """Of what the reader left out, the first of each reason."""
     provenance: tuple[str, ...] = ()
     """Where each source was read."""
     steps: tuple[Step, ...] = ()

@@ -33,6 +33,8 @@ class Stage:
     """Pairs that it took out."""
     step: Step | None = None
     """The cleaning step, where it is one."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Source and target of some of what the reader left out."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _stages(corpus: Corpus) -> Iterator[Stage]:
     yield Stage("read", left)
     for name, count in read.items():
         left -= count
-        yield Stage(name, left, count)
+        yield Stage(name, left, count, examples=corpus.left_out.get(name, ()))
     left -= held_out
     yield Stage("held out as dev and test", left, held_out)
     if overlap in real:
@@ -187,7 +189,7 @@ def _synthetic_stages(corpus: Corpus) -> Iterator[Stage]:
     yield Stage("read", left)
     for name, count in read.items():
         left -= count
-        yield Stage(name, left, count)
+        yield Stage(name, left, count, examples=corpus.left_out.get(prefix + name, ()))
     yield from _cleaning(steps, left, made.get("leak", 0))
     if corpus.synthetic < corpus.synthetic_available:
         yield Stage(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from mtsweep.data.columns import LeftOutError, Make, UnreadableRowError
-from mtsweep.data.pairs import Pair
+from mtsweep.data.pairs import EXAMPLES, Pair
 from mtsweep.data.rows import Malformed, Row
 from mtsweep.errors import UserError
 
@@ -28,9 +28,17 @@ class Tally:
 
     def __init__(self, *, strict: bool) -> None:
         self.dropped: Counter[str] = Counter()
+        self.left_out: dict[str, tuple[tuple[str, str], ...]] = {}
+        """The first texts that were left out for each reason."""
         self.malformed: list[str] = []
         """Where the first malformed rows of each file stand, and why they are none."""
         self._strict = strict
+
+    def drop(self, reason: str, source: str, target: str) -> None:
+        """Count what is left out, and keep the first few of each reason."""
+        self.dropped[reason] += 1
+        if self.dropped[reason] <= EXAMPLES:
+            self.left_out[reason] = (*self.left_out.get(reason, ()), (source, target))
 
     def pairs(
         self, rows: Iterable[Row | Malformed], make: Make, where: str, name: str, origin: str
@@ -58,7 +66,7 @@ class Tally:
                     yield make(row.values, f"{name}:{row.number}", origin)
                     continue
                 except LeftOutError as reason:
-                    self.dropped[str(reason)] += 1
+                    self.drop(str(reason), reason.source, reason.target)
                     continue
                 except UnreadableRowError as error:
                     told = Malformed(row.number, str(error))

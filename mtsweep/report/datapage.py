@@ -161,11 +161,11 @@ def _row(stage: Stage, codes: tuple[str, str, int]) -> dict[str, object]:
         "out": stage.out,
         "changed": step.changed if step else 0,
         "held_out": step.held_out if step else 0,
-        "did": "dropped" if step and step.dropped else "changed",
+        "did": "changed" if step and not step.dropped else "dropped",
         "examples": [
             # What was dropped may be in any script: its own first letter settles its direction.
             [{**side, "dir": "auto"} for side in _texts(*example, codes[:2])]
-            for example in (step.examples if step else ())
+            for example in (step.examples if step else stage.examples)
         ],
     }
 

@@ -148,3 +148,48 @@ def test_several_data_sections_stand_on_one_page(here, capsys):
     assert (here / "data.html").read_text(encoding="utf-8").count("<article") == 2
     assert cli.run(["data", "-m", "data.size=10,20000"]) == 2
     assert "data.size" in capsys.readouterr().err
+
+
+def test_what_a_reader_leaves_out_has_three_examples_of_each_reason(here):
+    rows = [*numbered(40), *({"source": f"only {n}", "target": " "} for n in range(5))]
+    stages = survey(load(files(here, rows))).stages
+    (stage,) = [each for each in stages if each.name == "empty" and each.step is None]
+    assert stage.out == 5
+    assert stage.examples == tuple((f"only {n}", " ") for n in range(3))
+
+
+def test_a_conversation_that_is_left_out_is_shown_with_its_turns(here):
+    def talk(*roles):
+        return {"messages": [{"role": role, "content": f"text of {role}"} for role in roles]}
+
+    rows = [
+        *({"messages": [{"role": "user", "content": f"{n} of {n * n}"},
+                        {"role": "assistant", "content": f"answer {n}"}]} for n in range(30)),
+        talk("user"), talk("user", "user", "assistant"),
+    ]  # fmt: skip
+    found = survey(load(files(here, rows, form="chat")))
+    shown = {stage.name: stage.examples for stage in found.stages if stage.step is None}
+    assert shown["no answer"] == (("", "user: text of user"),)
+    assert shown["turns do not alternate"] == (
+        ("user: text of user\nuser: text of user", "assistant: text of assistant"),
+    )
+
+
+def test_examples_of_the_reader_are_kept_with_prepared_data_and_shown_on_the_page(
+    here, monkeypatch
+):
+    from mtsweep import data, store
+    from mtsweep.report.datapage import Subject, render
+
+    monkeypatch.setattr(store, "folder", lambda: here / "prepared")
+    monkeypatch.setattr(store, "WORTH", 0.0)
+    monkeypatch.setenv("MTSWEEP_PREPARED", "on")
+    section = files(here, [*numbered(40), {"source": "<b>nobody</b>", "target": ""}])
+    first = load(section)
+    for known in (data._corpus, data._parts, data._clean):
+        known.cache_clear()
+    monkeypatch.setattr(data, "_parts", lambda _: pytest.fail("it was read again"))
+    assert load(section) == first
+    page = render([Subject("mine", "mtsweep data", "files", survey(first))])
+    assert "empty: dropped, for example" in page
+    assert "&lt;b&gt;nobody&lt;/b&gt;" in page
