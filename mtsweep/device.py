@@ -182,10 +182,18 @@ def memory() -> int:
 
     if device().type == "cuda":
         return torch.cuda.memory_allocated()
-    if not _is_linux():
-        return 0
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return resident()
+
+
+def resident() -> int:
+    """Bytes of the host's memory that this process has; 0 where nobody tells."""
+    return _pages(1) if _is_linux() else 0
+
+
+def _pages(place: int) -> int:
+    """Bytes by ``/proc/self/statm``: all that is mapped at place 0, what is in memory at 1."""
+    counts = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(counts[place]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def room() -> int | None:
@@ -202,6 +210,36 @@ def capacity() -> int | None:
         return min(gpu.total for gpu in found)
     known = _meminfo()
     return known["MemTotal"] + known.get("SwapTotal", 0) if "MemTotal" in known else None
+
+
+def left() -> int | None:
+    """Bytes of the host's memory that this process may still take; ``None`` where nobody tells.
+
+    The least of what the host has free, what its control group is allowed, and its own limit.
+    """
+    if not _is_linux():
+        return None
+    import resource
+
+    found = [_meminfo().get("MemAvailable"), _left_of_group(Path("/sys/fs/cgroup"))]
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit - _pages(0))
+    return min((each for each in found if each is not None), default=None)
+
+
+def _left_of_group(folder: Path) -> int | None:
+    """What a control group (version 2) may still take; pages of files count as free."""
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        stat = (folder / "memory.stat").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    if limit == "max":
+        return None
+    told = dict(zip(stat[::2], stat[1::2], strict=False))
+    return int(limit) - used + int(told.get("inactive_file", 0))
 
 
 def _meminfo() -> dict[str, int]:
