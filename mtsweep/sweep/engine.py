@@ -141,7 +141,7 @@ class _Engine:
             worker.kill()
             worker.reap()
             if worker.run is not None:
-                worker.run.folder.set_state("interrupted")
+                _put_off(worker.run)
         self.workers.clear()
 
     def _more_may_come(self) -> bool:
@@ -249,13 +249,21 @@ class _Engine:
             return
         self.board.done(run)
         if self.stopping:
-            run.folder.set_state("interrupted")
+            _put_off(run)
             return
         self.tries[run.id] += 1
         if self.tries[run.id] <= self.config.retries:
             self.look.said(f"{run.label}: {reason}; it is taken up again")
             self.board.put_back(group, run)
             return
+        if not run.folder.path.is_dir():
+            run.folder.start(run.as_yaml())
         run.folder.set_state("failed", reason)
         self.look.ended(worker.slot.name, run, "failed", reason)
         self._fail(run, reason)
+
+
+def _put_off(run: Run) -> None:
+    """Say that a run was interrupted, if its worker had come to begin it."""
+    if run.folder.path.is_dir():
+        run.folder.set_state("interrupted")
