@@ -1,4 +1,4 @@
-"""From jobs to a plan: who each run is, what is finished, and which runs share a base model.
+"""From jobs to a plan: who each run is, what is to be done, and which runs share a base model.
 
 A run is named by its content: the ``id`` hashes every value that can change its result, the data's
 fingerprint and the model's revision. Names, paths, tracking and logging never count.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import yaml
+from typing import Any
 
 from mtsweep import data, device, measures, tracking
 from mtsweep.compose import Job
@@ -23,7 +21,6 @@ from mtsweep.config import (
     LoraConfig,
     PromptConfig,
     RunConfig,
-    SweepConfig,
     TrainerConfig,
     also,
 )
@@ -31,13 +28,12 @@ from mtsweep.data.devset import without_test
 from mtsweep.data.pairs import Corpus
 from mtsweep.data.shots import Shots, shots
 from mtsweep.errors import ConfigError, Problem, TooFewPairsError, UserError
-from mtsweep.estimate import Estimate, corrected, estimate, kind
+from mtsweep.estimate import estimate
 from mtsweep.models import families
 from mtsweep.models.locate import Located, has_chat_template, locate
-from mtsweep.record import Record, RunFolder, records
+from mtsweep.record import RunFolder
 from mtsweep.scores import CHAT
-
-RunState = Literal["finished", "resumable", "failed", "new"]
+from mtsweep.standing import Run, chosen, looked_up
 
 _SHOWN_ONLY = {
     "logging_steps", "logging_dir", "logging_strategy", "logging_first_step", "log_level",
@@ -49,58 +45,6 @@ _SHOWN_ONLY = {
 
 _CHOICE = ("metric_for_best_model", "early_stopping_patience", "early_stopping_threshold")
 """Trainer fields that count, with all that a choice depends on, where a choice is made."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run, named and ready."""
-
-    config: RunConfig
-    overrides: str
-    corpus: Corpus
-    located: Located
-    family: families.Family
-    id: str
-    """First 12 hex digits of SHA-256 over everything that can change the result."""
-    train_id: str
-    """The same without decoding and evaluation: runs with one train_id share trained weights."""
-    base_id: str
-    """Of the untouched model under the same prompt, test set and decoding: the base row."""
-    folder: RunFolder
-    base_folder: RunFolder
-    state: RunState = "new"
-    """Where it stood when the plan was made."""
-    guess: Estimate = Estimate(0, 0.0, 0)
-    """What it will take, by its configuration alone."""
-    estimate: Estimate = Estimate(0, 0.0, 0)
-    """The same, corrected by what finished runs of the model took."""
-    twins: tuple[RunFolder, ...] = ()
-    """Of runs with the same training: their trained weights may be taken over."""
-    also: Mapping[str, Corpus] = field(default_factory=dict)
-    """Further test sets by name; nothing of them is trained on."""
-    shots: Shots | None = None
-    """What its prompt shows as examples."""
-
-    @property
-    def label(self) -> str:
-        """What the run is called: the overrides that tell it from its siblings, or its id."""
-        return self.overrides or self.id
-
-    @property
-    def untouched(self) -> bool:
-        """Whether it trains nothing, and so is its own base row."""
-        return self.id == self.base_id
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run and its base row had records when the plan was made."""
-        return self.state == "finished"
-
-    def as_yaml(self) -> str:
-        """Its whole configuration (``config.yaml``)."""
-        return yaml.safe_dump(
-            json.loads(self.config.model_dump_json()), sort_keys=False, allow_unicode=True
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,78 +103,15 @@ def make(jobs: Sequence[Job]) -> Plan:
     if problems:
         raise ConfigError(problems) if len(set(problems)) > 1 else UserError(_text(problems[0]))
     config = jobs[0].config
-    distinct = _looked_up(tuple(runs.values()), Path(config.output_dir) / "runs")
+    distinct = looked_up(tuple(runs.values()), Path(config.output_dir) / "runs")
     return Plan(
         runs=distinct,
-        groups=tuple(groups(_chosen(distinct, config.sweep))),
+        groups=tuple(groups(chosen(distinct, config.sweep))),
         duplicates=len(jobs) - len(left_out) - len(distinct),
         left_out=tuple(dict.fromkeys(left_out)),
         name=config.sweep.name or _sweep_name(distinct),
         output=Path(config.output_dir),
     )
-
-
-def _looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
-    """The runs with their states, and with those whose training is the same."""
-    folders = {run.base_id: run.base_folder for run in runs}
-    bases = {base_id: each.record() is not None for base_id, each in folders.items()}
-    known = [replace(run, state=_state(run.folder, base_there=bases[run.base_id])) for run in runs]
-    if all(run.finished for run in known):
-        return tuple(known)
-    past: dict[tuple[str, ...], list[Record]] = {}
-    for _, record in records(folder):
-        past.setdefault(kind(record.config), []).append(record)
-    trained: dict[str, dict[str, RunFolder]] = {}
-    for path in folder.glob("*/trained.json"):
-        run_folder = RunFolder(path.parent)
-        if told := run_folder.training():
-            trained.setdefault(told.train_id, {})[run_folder.id] = run_folder
-    for run in known:
-        trained.setdefault(run.train_id, {})[run.id] = run.folder
-    return tuple(
-        replace(
-            run,
-            twins=_others(trained[run.train_id], run),
-            estimate=corrected(run.guess, past.get(kind(run.config.model_dump()), [])),
-        )
-        for run in known
-    )
-
-
-def _others(folders: Mapping[str, RunFolder], run: Run) -> tuple[RunFolder, ...]:
-    return tuple(folder for folder in folders.values() if folder.id != run.id)
-
-
-def _state(folder: RunFolder, *, base_there: bool) -> RunState:
-    if folder.record() is not None:
-        return "finished" if base_there else "resumable"
-    if (told := folder.state) is None:
-        return "new"
-    if told == "pruned":
-        return "new"  # nothing is left of it
-    return "failed" if told == "failed" else "resumable"
-
-
-def _chosen(runs: Sequence[Run], sweep: SweepConfig) -> list[Run]:
-    """The unfinished runs that ``sweep.only`` and ``sweep.limit`` leave.
-
-    Raises:
-        UserError: if ``sweep.only`` names what is not there.
-    """
-    left = [run for run in runs if not run.finished]
-    if sweep.only is not None:
-        for name in sweep.only:
-            if name not in get_args(RunState) and not any(run.id.startswith(name) for run in runs):
-                raise UserError(
-                    f"sweep.only: {name!r} is neither a run of this sweep nor a state "
-                    f"({', '.join(get_args(RunState))}); python -m mtsweep plan lists the runs"
-                )
-        left = [
-            run
-            for run in left
-            if any(run.state == name or run.id.startswith(name) for name in sweep.only)
-        ]
-    return left[: sweep.limit]
 
 
 def _as_problem(error: UserError) -> Problem:

@@ -22,6 +22,7 @@ LAYERS = (
     "data",
     "models",
     "estimate advice",
+    "standing",
     "plan",
     "training",
     "evaluation",
