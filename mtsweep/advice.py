@@ -37,7 +37,7 @@ def before(config: RunConfig, corpus: Corpus) -> list[str]:
 
 def steps_per_epoch(trainer: TrainerConfig, pairs: int) -> int:
     """Optimiser steps of one pass over the pairs, as HF counts them."""
-    batches = math.ceil(pairs / trainer.per_device_train_batch_size)
+    batches = math.ceil(pairs / (trainer.per_device_train_batch_size * trainer.processes))
     return max(math.ceil(batches / trainer.gradient_accumulation_steps), 1)
 
 
@@ -65,7 +65,7 @@ def _schedule(config: RunConfig, pairs: int) -> Iterator[str]:
             f"{trainer.num_train_epochs:g}: {total / epoch:.2g} epochs of {epoch} steps each; "
             "trainer.max_steps=null trains by epochs"
         )
-    batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    batch = trainer.batch
     if pairs < batch:
         yield (
             f"trainer.per_device_train_batch_size: {pairs} training pairs are fewer than a batch "

@@ -131,7 +131,7 @@ def _sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     plan = plans.make(jobs)
     sweep, launcher = jobs[0].config.sweep, jobs[0].launcher
     here = launcher.kind == "local"
-    places = slots(sweep) if here else []
+    places = slots(sweep, plan.processes) if here else []
     if sweep.dry_run:
         terminal.planned(out, plan)
         return
@@ -166,7 +166,7 @@ def _search(asked: Asked, arguments: Sequence[str]) -> None:
     out = terminal.console()
     prepared = searches.prepare(asked)
     sweep = prepared.config
-    places = slots(sweep)
+    places = slots(sweep, prepared.corners.processes)
     if sweep.dry_run:
         trials.planned(out, prepared, prepared.there())
         return

@@ -162,9 +162,7 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
     )
     logits = int(2 * 4 * tokens / 2 * size.vocabulary)
     memory = weights + update + activations + logits + (0 if on_gpu else _PROCESS_BYTES)
-    steps = trainer.max_steps or trainer.num_train_epochs * len(corpus.train) / (
-        trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
-    )
+    steps = trainer.max_steps or trainer.num_train_epochs * len(corpus.train) / trainer.batch
     read = 0 if untouched else steps * trainer.gradient_accumulation_steps * tokens
     speed = _FLOPS["gpu"] if on_gpu else _FLOPS["cpu"] * device.cores()
     said = len(corpus.test)

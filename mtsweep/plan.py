@@ -73,6 +73,11 @@ class Plan:
     output: Path
 
     @property
+    def processes(self) -> int:
+        """Processes that train one of the runs together, at most."""
+        return max((run.config.trainer.processes for run in self.runs), default=1)
+
+    @property
     def folder(self) -> Path:
         """Of the sweep."""
         return self.output / "sweeps" / self.name
@@ -313,6 +318,8 @@ def _trainer(trainer: TrainerConfig) -> dict[str, Any]:
     values = trainer.model_dump(mode="json")
     if values["max_steps"] is not None:
         values.pop("num_train_epochs")
+    if values["processes"] == 1:
+        values.pop("processes")
     return {k: v for k, v in values.items() if k not in _SHOWN_ONLY and k not in _CHOICE}
 
 

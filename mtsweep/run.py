@@ -15,7 +15,7 @@ from mtsweep import __version__, advice, curves, device, dialogue, samples
 from mtsweep import assess as translations
 from mtsweep.assess import Assessment
 from mtsweep.compare.before import foreseen
-from mtsweep.config import tuning
+from mtsweep.config import TrainerConfig, tuning
 from mtsweep.data.pairs import fold
 from mtsweep.estimate import missed
 from mtsweep.models.load import Base
@@ -76,7 +76,7 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
                 _bytes(result.weights),
                 training.seconds_per_step,
             ),
-            environment=_environment(base),
+            environment={**_environment(base), **_together(config.trainer)},
             adjusted={**training.adjusted, **scored.adjusted},
             # Of a whole run alone: the seconds of one that took weights over mean nothing.
             estimate=run.guess.told() if trained_here else {},
@@ -246,6 +246,13 @@ def _environment(base: Base) -> dict[str, Any]:
         "precision": str(base.model.dtype).removeprefix("torch."),
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
+
+
+def _together(trainer: TrainerConfig) -> dict[str, int]:
+    """Where several processes trained, how many they were and what a step took of them all."""
+    if trainer.processes == 1:
+        return {}
+    return {"processes": trainer.processes, "pairs_per_step": trainer.batch}
 
 
 def _finish(

@@ -130,7 +130,7 @@ def _training(run: Run) -> str:
     trainer = run.config.trainer
     if run.untouched:
         return "nothing"
-    batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    batch = trainer.batch
     length = (
         f"{trainer.max_steps} steps"
         if trainer.max_steps

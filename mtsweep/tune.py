@@ -25,6 +25,7 @@ from mtsweep.record import RunFolder, Training
 from mtsweep.scores import LABELS, rounded
 from mtsweep.tracking import Mirrors
 from mtsweep.training import DevSet, checkpoints, fit
+from mtsweep.training.company import company
 from mtsweep.training.examples import measured
 from mtsweep.watch import Watcher
 
@@ -127,11 +128,7 @@ def _train(
 ) -> Training:
     adjusted = run.folder.adjusted()
     trainer = run.config.trainer.model_copy(update=adjusted)
-    data, corpus = run.config.data, _seen(run)
-    languages = data.source_lang, data.target_lang
-    codec = (
-        base.chat_codec() if data.is_chat else base.codec(languages, run.config.prompt, run.shots)
-    )
+    corpus, codec = _seen(run), _codec(run, base)
     listener = _Listener(run, tracker, watch)
     if frozen := run.config.model.freeze:
         listener.say(f"{', '.join(frozen)} frozen; trains {_trained_share(model)}")
@@ -139,10 +136,11 @@ def _train(
     for each in told:
         listener.say(each)
     try:
-        fitted = fit(
-            model, codec, corpus, trainer, run.config.seed, run.folder.path, listener,
-            _dev_set(run, base, corpus),
-        )  # fmt: skip
+        with company(run, trainer.processes, run.folder.log):
+            fitted = fit(
+                model, codec, corpus, trainer, run.config.seed, run.folder.path, listener,
+                _dev_set(run, base, corpus),
+            )  # fmt: skip
     except Exception as error:
         if not device.is_out_of_memory(error):
             raise
@@ -162,6 +160,37 @@ def _train(
         )
     # Outside of the handler, whose traceback would keep the activations alive.
     raise _smaller(run, *batch)
+
+
+def help_train(run: Run) -> None:
+    """Take part in a training whose first process is a worker: no file is written by this one."""
+    config, corpus = run.config, _seen(run)
+    trainer = config.trainer.model_copy(update=run.folder.adjusted())
+    base = load(config.model, config.lora, run.located, run.family, lambda _: None)
+    with adapted(base, config.lora, config.seed, None, config.model) as model:
+        codec = _codec(run, base)
+        fit(model, codec, corpus, trainer, config.seed, run.folder.path, _Mute())
+
+
+class _Mute:
+    """Who listens to a training that another process tells of."""
+
+    def say(self, text: str) -> None: ...
+
+    def begin(self, done: int, total: int) -> None: ...
+
+    def step(self, done: int, figures: Mapping[str, float]) -> None: ...
+
+    def metrics(self, step: int, metrics: dict[str, float]) -> None: ...
+
+    def looked(self, step: int, best: float) -> None: ...
+
+
+def _codec(run: Run, base: Base) -> Codec | ChatCodec:
+    data = run.config.data
+    if data.is_chat:
+        return base.chat_codec()
+    return base.codec((data.source_lang, data.target_lang), run.config.prompt, run.shots)
 
 
 def _advice(run: Run, codec: Codec | ChatCodec) -> list[str]:

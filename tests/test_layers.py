@@ -11,7 +11,7 @@ ROOT = Path(mtsweep.__file__).parent
 
 LAYERS = (
     "errors",
-    "languages scores arguments cache device watch interruption space",
+    "languages scores arguments cache device watch interruption space ranks",
     "hub lock",
     "config",
     "measures",
@@ -31,6 +31,7 @@ LAYERS = (
     "report",
     "dashboard",
     "tune assess",
+    "companion",
     "dialogue",
     "run",
     "serve",

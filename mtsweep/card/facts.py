@@ -116,6 +116,8 @@ def training(subject: Subject) -> Iterator[Line]:
     steps = subject.training.steps if subject.training else trainer.max_steps
     yield "optimiser steps", f"{steps:,}" if steps else f"{trainer.num_train_epochs:g} epochs"
     batch = f"{trainer.per_device_train_batch_size} x {trainer.gradient_accumulation_steps}"
+    if trainer.processes > 1:
+        batch += f" x {trainer.processes} processes"
     yield "batch x accumulation", batch
     yield "learning rate", f"{trainer.learning_rate:g}"
     for name, value in trainer.others.items():

@@ -286,7 +286,7 @@ def _passes(subject: Subject) -> float | None:
     steps = subject.training.steps if subject.training else trainer.max_steps
     if steps is None:
         return trainer.num_train_epochs
-    return steps * trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps / count
+    return steps * trainer.batch / count
 
 
 def _origins(subject: Subject) -> list[str]:

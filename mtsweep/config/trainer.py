@@ -23,6 +23,10 @@ class TrainerConfig(BaseModel):
     per_device_train_batch_size: PositiveInt = 8
     per_device_eval_batch_size: PositiveInt = 16
     gradient_accumulation_steps: PositiveInt = 1
+    processes: PositiveInt = 1
+    """Processes that train a run together, each on a GPU of its own (or on a share of the cores); a
+    step then takes so many times the pairs: ``per_device_train_batch_size`` x
+    ``gradient_accumulation_steps`` x ``processes``."""
     gradient_checkpointing: bool = False
     max_length: PositiveInt | None = 1024
     """Tokens of prompt + completion (decoder-only), or of each side (encoder-decoder); longer pairs
@@ -42,6 +46,12 @@ class TrainerConfig(BaseModel):
     save_steps: PositiveInt | None = None
     """Optimiser steps between two checkpoints; null makes one every five minutes. An interrupted
     run makes one at once, and a run that is through drops them."""
+
+    @property
+    def batch(self) -> int:
+        """Pairs of one optimiser step, over all processes."""
+        each = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        return each * self.processes
 
     @property
     def translates(self) -> bool:

@@ -21,11 +21,15 @@ class Slot:
     """What the worker's environment has beside the parent's."""
 
 
-def slots(config: SweepConfig) -> list[Slot]:
+def slots(config: SweepConfig, processes: int = 1) -> list[Slot]:
     """Every place for a worker; torch is not imported.
 
+    Args:
+        config: Of the command.
+        processes: That train a run together, at most (``trainer.processes``).
+
     Raises:
-        UserError: if a GPU is asked for that is not there.
+        UserError: if a GPU is asked for that is not there, or too few are.
     """
     visible = list(device.gpus())
     if config.devices is not None:
@@ -36,14 +40,20 @@ def slots(config: SweepConfig) -> list[Slot]:
                     f"{len(visible)} are visible, counted from 0"
                 )
         visible = [visible[number] for number in config.devices]
+    if visible and len(visible) < processes:
+        raise UserError(
+            f"trainer.processes: {processes} need a GPU each, and there are {len(visible)}"
+        )
     if visible:
+        starts = range(0, len(visible) - processes + 1, processes)
+        shares = [visible[start : start + processes] for start in starts]
         return [
-            Slot(f"cuda:{number}", {"CUDA_VISIBLE_DEVICES": gpu.id})
-            for number, gpu in enumerate(visible)
+            Slot(f"cuda:{number}", {"CUDA_VISIBLE_DEVICES": ",".join(gpu.id for gpu in share)})
+            for number, share in enumerate(shares)
         ]
-    if config.workers == 1:
+    if config.workers == processes == 1:
         return [Slot("cpu", {})]
-    threads = max(1, device.cores() // config.workers)
+    threads = max(1, device.cores() // (config.workers * processes))
     shared = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
     # Idle threads that spin would take the other workers' cores.
     shared |= {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}

@@ -86,7 +86,7 @@ class Report(TrainerCallback):
         device.settle()
         self.stepping += time.monotonic() - self.step_began
         first, started = self.began
-        pairs = args.train_batch_size * args.gradient_accumulation_steps
+        pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         tokens = (state.global_step - first) * pairs * self.tokens_per_pair
         rate = tokens / max(time.monotonic() - started, 1e-9)
         self.listener.step(state.global_step, {"tokens_per_second": rate})

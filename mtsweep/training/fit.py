@@ -13,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtsweep import ranks
 from mtsweep.config import TrainerConfig
 from mtsweep.data.pairs import Conversation, Corpus, Pair
 from mtsweep.models import tokens
@@ -24,6 +25,7 @@ from mtsweep.training.callbacks import Listener, Report
 from mtsweep.training.checkpoints import Checkpoint, Keeper
 from mtsweep.training.choice import Chooser, DevSet
 from mtsweep.training.compact import compact_head
+from mtsweep.training.company import Lead, Meet
 from mtsweep.training.examples import Examples
 from mtsweep.training.order import steady, token_mean
 
@@ -91,27 +93,29 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
     if codec.family != "causal" and trainer.gradient_checkpointing:
         model.enable_input_require_grads()
     hf = _trainer(model, codec, trainer, seed, folder, (train, dev))
-    log.info("%s", _preflight(corpus.train, codec, made, hf.data_collator))
-    start, broken = checkpoints.latest(folder)
+    if ranks.first():
+        log.info("%s", _preflight(corpus.train, codec, made, hf.data_collator))
+    start, broken = ranks.share(checkpoints.latest(folder) if ranks.first() else (None, []))
     for told in broken:
         listener.say(told)
     earlier = start.seconds if start else 0.0
     length = sum(examples.lengths(train)) / len(train)
     chooser = Chooser(trainer, dev_set, folder, listener)
-    chooser.resume(start.path if start else None)
+    if ranks.first():
+        chooser.resume(start.path if start else None)
     keeper = Keeper(folder, CHECKPOINT_SECONDS, earlier)
     report = Report(listener, length)
-    _replace_callbacks(hf, report, chooser, keeper)
+    _replace_callbacks(hf, *_in_order(report, chooser, keeper))
     began = time.monotonic()
     try:
-        if start and _ended(hf, start, chooser):
+        if start and ranks.share(ranks.first() and _ended(hf, start, chooser)):
             listener.begin(start.step, start.step)
             steps = start.step
         else:
             with compact_head():
                 state = hf.train(resume_from_checkpoint=str(start.path) if start else None)
             steps = state.global_step
-        chosen = chooser.take_best(model, steps)
+        chosen = chooser.take_best(model, steps) if ranks.first() else {}
     finally:
         # Whatever happened, the model may be taken up again with another batch size.
         trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
@@ -120,6 +124,14 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
     taken = steps - (start.step if start else 0)
     pace = report.stepping / taken if taken else None
     return Fitted(seconds, steps, made.too_long, trainable, fewer, pace, chosen)
+
+
+def _in_order(report: Report, chooser: Chooser, keeper: Keeper) -> list[TrainerCallback]:
+    """What looks on; of several processes the first alone tells, chooses and keeps."""
+    if ranks.count() == 1:
+        return [report, chooser, keeper]
+    own = [report, chooser, keeper] if ranks.first() else []
+    return [Meet(), *own, Lead()]
 
 
 def _ended(hf: Trainer, last: Checkpoint, chooser: Chooser) -> bool:

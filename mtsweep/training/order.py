@@ -52,6 +52,7 @@ def steady(trainer: type[Any], seed: int) -> type[Any]:
                 return super()._get_train_sampler(train_dataset)
             lengths = examples.lengths(self.train_dataset)
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            step *= self.args.world_size
             return LengthGroups(step, lengths, seed)
 
         def get_train_dataloader(self) -> Any:  # noqa: ANN401

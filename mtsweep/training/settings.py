@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 _OURS = {
-    "max_length", "metric_for_best_model", "early_stopping_patience", "early_stopping_threshold",
+    "processes", "max_length", "metric_for_best_model", "early_stopping_patience",
+    "early_stopping_threshold",
 }  # fmt: skip
 """Fields that HF is not handed: its own way of choosing cannot translate, nor go on bit for bit."""
+
+
+_PATIENT_SECONDS = 7 * 86400
+"""The other processes wait while the first translates the dev set, however long that takes."""
 
 
 def sft_config(trainer: TrainerConfig, seed: int, folder: Path) -> SFTConfig:
@@ -40,6 +45,8 @@ def _shared(trainer: TrainerConfig, seed: int, folder: Path) -> dict[str, Any]:
         own["max_steps"] = -1  # HF's word for: as many as the epochs have
     if own["save_steps"] is None:
         own.pop("save_steps")  # checkpoints are asked for by the clock
+    if trainer.processes > 1:
+        own["ddp_timeout"] = _PATIENT_SECONDS
     return {
         **own,
         "eval_strategy": "epoch" if trainer.eval_steps is None else "steps",

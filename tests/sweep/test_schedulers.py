@@ -136,7 +136,7 @@ def test_ctrl_c_cancels_what_was_submitted(tmp_path):
 def test_a_sweep_in_jobs_of_submitit_on_this_machine_survives_a_termination(undisturbed, tmp_path):
     command = [*SWEEP, "hydra/launcher=submitit_local"]
     with started(command, tmp_path) as sweep:
-        until(lambda: checkpoints(tmp_path))
+        until(lambda: up(tmp_path))
         (controller,) = [pid for pid in descendants(sweep.pid) if _runs(pid, "submitit.local")]
         os.kill(controller, signal.SIGTERM)
         told, _ = sweep.communicate(timeout=240)

@@ -64,7 +64,7 @@ def _work(folder: JobFolder) -> None:
             run.folder.start(run.as_yaml())
             run.folder.set_state("failed", left_out[run.id])
             scribe.ended("", run, "failed", left_out[run.id])
-    drive(memory.without(plan, left_out), load.sweep, slots(load.sweep), scribe)
+    drive(memory.without(plan, left_out), load.sweep, slots(load.sweep, plan.processes), scribe)
 
 
 def _plan(load: Load) -> Plan:
