@@ -382,6 +382,7 @@ def help_text() -> str:
     lines += [
         "Keys are PEFT's (lora.r, lora.lora_alpha, …) and TrainingArguments' own "
         "(trainer.learning_rate, …);",
+        "hydra/launcher=submitit_slurm (submitit_local, joblib, ray) does the runs in jobs;",
         "--cfg job prints the whole configuration, --hydra-help what Hydra adds.",
         "",
         "examples:",
