@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mtsweep.scores import LABELS
+
 _LOSSES = {"loss": "training loss", "eval_loss": "dev loss"}
-_SCORES = {"dev_chrf": "chrF", "dev_bleu": "BLEU"}
+_SCORES = {f"dev_{name}": label for name, label in LABELS.items()}
 
 _PLACE = (0.13, 0.13, 0.84, 0.83)
 """Of the axes: left, bottom, width, height as shares of the picture."""

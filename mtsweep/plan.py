@@ -180,7 +180,8 @@ def identify(job: Job) -> Run:
     further = _also(config)
     if not corpus.is_chat:
         targets = _targets(corpus, *further.values())
-        measures.check(config.evaluation, targets)
+        chosen = config.trainer.metric_for_best_model
+        measures.check(config.evaluation, targets, chosen)
         scoring |= measures.identity(config.evaluation, targets)
     if further:
         scoring["also"] = {

@@ -14,7 +14,7 @@ from mtsweep import advice, device
 from mtsweep.data.devset import spread, without_test
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.errors import RunFailedError, TooLargeError
-from mtsweep.evaluation.devset import DevScorer
+from mtsweep.evaluation.devset import METRICS, DevScorer
 from mtsweep.interruption import Pruned
 from mtsweep.models.adapters import adapted, interpolated
 from mtsweep.models.chat import ChatCodec
@@ -223,7 +223,9 @@ def _dev_set(run: Run, base: Base, corpus: Corpus) -> DevSet | None:
         languages = pair.languages or (corpus.source_lang, corpus.target_lang)
         groups.setdefault(languages, []).append(pair)
     codecs = {languages: base.codec(languages, config.prompt, run.shots) for languages in groups}
-    return DevSet(DevScorer(groups, codecs), config.evaluation.every)
+    chosen = config.trainer.metric_for_best_model if config.trainer.translates else None
+    metrics = dict.fromkeys((*METRICS, *filter(None, [chosen])))
+    return DevSet(DevScorer(groups, codecs, tuple(metrics)), config.evaluation.every)
 
 
 def _trained_share(model: Any) -> str:  # noqa: ANN401

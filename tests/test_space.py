@@ -96,7 +96,7 @@ def test_a_space_that_cannot_be_searched_is_refused_by_its_key(arguments, key, c
 @pytest.mark.parametrize(
     ("arguments", "key", "complaint"),
     [
-        (["sweep.metric=comet"], "sweep.metric", "'chrf', 'bleu' or 'eval_loss'"),
+        (["sweep.metric=comet"], "sweep.metric", "'chrf', 'bleu'"),
         (["sweep.metric=bleu", "trainer.metric_for_best_model=chrf"], "sweep.metric", "one of the"),
         (["sweep.limit=3"], "sweep.limit", "sweep.trials"),
         (["lora=untouched"], "lora.method", "trains nothing"),

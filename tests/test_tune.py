@@ -36,9 +36,11 @@ def test_a_run_that_takes_weights_over_says_what_the_run_that_trained_them_says(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["tiny_causal", "tiny_seq2seq"])
+@pytest.mark.parametrize(
+    ("model", "metric", "best"), [("tiny_causal", "chrf", max), ("tiny_seq2seq", "ter", min)]
+)
 def test_the_dev_set_chooses_the_weights_and_the_test_set_is_not_looked_at(
-    here, monkeypatch, model
+    here, monkeypatch, model, metric, best
 ):
     from mtsweep.evaluation import devset
 
@@ -50,8 +52,9 @@ def test_the_dev_set_chooses_the_weights_and_the_test_set_is_not_looked_at(
 
     generate = devset.generate
     monkeypatch.setattr(devset, "generate", spy)
-    best = ["trainer.metric_for_best_model=chrf", "evaluation.every=3", "evaluation.dev_segments=3"]
-    events = work(f"model={model}", *FEW, *best)
+    chosen = f"trainer.metric_for_best_model={metric}"
+    looks = ["evaluation.every=3", "evaluation.dev_segments=3"]
+    events = work(f"model={model}", *FEW, chosen, *looks)
     assert outcomes(events) == ["finished"], events
     [path] = list(here.glob("runs/*/trained.json"))
     record = json.loads((path.parent / "record.json").read_text(encoding="utf-8"))
@@ -59,10 +62,10 @@ def test_the_dev_set_chooses_the_weights_and_the_test_set_is_not_looked_at(
         json.loads(line)
         for line in (path.parent / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    curve = {line["step"]: line["dev_chrf"] for line in lines if "dev_chrf" in line}
+    curve = {line["step"]: line[f"dev_{metric}"] for line in lines if "dev_chrf" in line}
     assert sorted(curve) == [3, 6, 9, 12]
-    assert record["chosen"]["value"] == max(curve.values())
-    assert curve[record["chosen"]["step"]] == max(curve.values())
+    assert record["chosen"]["value"] == best(curve.values())
+    assert curve[record["chosen"]["step"]] == best(curve.values())
     assert record["chosen"]["looks"] == 4
     assert (path.parent / "scores.png").is_file()
     tested = (path.parent / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()

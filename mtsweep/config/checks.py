@@ -151,7 +151,7 @@ def _trainer_checks(config: RunConfig) -> Iterator[tuple[str, str]]:
     if trainer.early_stopping_patience is not None and trainer.metric_for_best_model is None:
         yield (
             "trainer.early_stopping_patience",
-            "needs trainer.metric_for_best_model: chrf, bleu or eval_loss",
+            "needs trainer.metric_for_best_model, such as chrf or eval_loss",
         )
     if trainer.translates and config.data.is_chat:
         yield "trainer.metric_for_best_model", "conversations are no translations; use eval_loss"
@@ -180,7 +180,7 @@ OURS = {
     "run_name": "is set by the tracking group",
     "auto_find_batch_size": "would change the effective batch in silence; set "
     "trainer.per_device_train_batch_size and trainer.gradient_accumulation_steps",
-    "load_best_model_at_end": "set trainer.metric_for_best_model: chrf, bleu or eval_loss",
+    "load_best_model_at_end": "set trainer.metric_for_best_model, such as chrf or eval_loss",
     "greater_is_better": "follows from trainer.metric_for_best_model",
     "push_to_hub": "nothing is published by a run",
     "hub_token": "a token has no place in a configuration; use `hf auth login`",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mtsweep.config.section import Section, Text
+from mtsweep.config.trainer import DevMetric
 
 
 class SweepConfig(Section):
@@ -38,7 +39,7 @@ class SweepConfig(Section):
     """Print the plan and start nothing."""
     search: Literal["optuna"] | None = None
     """Who proposes settings; null takes every combination of the values that are given."""
-    metric: Literal["chrf", "bleu", "eval_loss"] | None = None
+    metric: DevMetric | None = None
     """Of a search: what settings are compared by, on the dev set and nowhere else; the step whose
     weights are kept is chosen by it too. Null takes ``trainer.metric_for_best_model``, or else chrF
     (of conversations the loss)."""

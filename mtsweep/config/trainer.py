@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
 
+DevMetric = Literal["chrf", "bleu", "chrf++", "ter", "rouge", "meteor", "eval_loss"]
+"""What the dev set can be asked for while a model is trained."""
+
 
 class TrainerConfig(BaseModel):
     """How the weights are trained (``conf/trainer/``): HF TrainingArguments' own names and units.
@@ -34,11 +37,11 @@ class TrainerConfig(BaseModel):
     logging_steps: PositiveInt = 10
     eval_steps: PositiveInt | None = None
     """Optimiser steps between two dev losses; null takes one at the end of each epoch."""
-    metric_for_best_model: Literal["chrf", "bleu", "eval_loss"] | None = None
-    """What the dev set chooses the step by whose weights are kept; null keeps the last step's. BLEU
-    and chrF are of translations (``evaluation.every``, ``evaluation.dev_segments``), made greedily
-    whatever the decoding; ``eval_loss`` is looked at every ``eval_steps``. The test set has no say.
-    """
+    metric_for_best_model: DevMetric | None = None
+    """What the dev set chooses the step by whose weights are kept; null keeps the last step's. All
+    but the loss are of translations (``evaluation.every``, ``evaluation.dev_segments``), made
+    greedily whatever the decoding; ``eval_loss`` is looked at every ``eval_steps``. The test set
+    has no say."""
     early_stopping_patience: PositiveInt | None = None
     """Looks at the dev set without a gain after which training ends."""
     early_stopping_threshold: NonNegativeFloat | None = None
@@ -56,7 +59,7 @@ class TrainerConfig(BaseModel):
     @property
     def translates(self) -> bool:
         """Whether the choice of a step needs translations of the dev set."""
-        return self.metric_for_best_model in {"chrf", "bleu"}
+        return self.metric_for_best_model not in {None, "eval_loss"}
 
     @property
     def others(self) -> dict[str, Any]:

@@ -14,20 +14,24 @@ _ALWAYS = {"13a", "zh"}
 """Tokenizers that runs had before there was a choice: ids stay what they were."""
 
 
-def check(asked: EvaluationConfig, target_langs: Iterable[str]) -> None:
+def check(asked: EvaluationConfig, target_langs: Iterable[str], chosen: str | None = None) -> None:
     """See that every metric can be counted here.
 
     Args:
         asked: Of a run.
         target_langs: Of its test sets.
+        chosen: What its dev set is translated for (``trainer.metric_for_best_model``). BLEU needs
+            nothing there: it takes characters where no tool finds words.
 
     Raises:
         UserError: if one cannot, with the remedy.
     """
-    for name in asked.metrics:
-        for language in dict.fromkeys(target_langs):
+    for language in dict.fromkeys(target_langs):
+        for name in asked.metrics:
             if told := refusal(name, language, asked.bleu_tokenizer):
                 raise UserError(f"evaluation.metrics: {told}")
+        if chosen is not None and chosen != "bleu" and (told := refusal(chosen, language)):
+            raise UserError(f"trainer.metric_for_best_model: {told}")
     if "comet" in asked.metrics and (told := comet_refusal(asked.comet_python)):
         raise UserError(told if asked.comet_python else f"evaluation.metrics: {told}")
 

@@ -22,7 +22,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from mtsweep.config import TrainerConfig
 from mtsweep.interruption import Interrupted
 from mtsweep.record import write
-from mtsweep.scores import LABELS
+from mtsweep.scores import LABELS, direction
 from mtsweep.training.callbacks import Listener
 from mtsweep.training.checkpoints import place
 
@@ -35,7 +35,7 @@ class DevSet:
     """How the dev set is translated while a model is trained."""
 
     score: Callable[[Any], dict[str, float]]
-    """Takes the model; returns ``dev_chrf``, ``dev_bleu``."""
+    """Takes the model; returns ``dev_chrf``, ``dev_bleu`` and what a step is chosen by."""
     every: int | None
     """Optimiser steps between two translations; ``None``: as often as a dev loss is taken."""
 
@@ -154,7 +154,7 @@ class Chooser(TrainerCallback):
 
     def _look(self, value: float, step: int, model: Any, *, last: bool = True) -> None:  # noqa: ANN401
         seen, threshold = self.seen, self.trainer.early_stopping_threshold or 0.0
-        sign = -1 if self.trainer.metric_for_best_model == "eval_loss" else 1
+        sign = -1 if direction(self.trainer.metric_for_best_model or "") == "lower" else 1
         gain = math.inf if seen.value is None else sign * (value - seen.value)
         seen.looks += 1
         seen.waited = 0 if gain > threshold else seen.waited + 1

@@ -214,7 +214,7 @@ def test_the_dev_loss_chooses_where_it_is_asked_to(base, tmp_path, eval_steps):
 
 def stops_at(metric: str, values: list[float], patience: int, threshold: float) -> int | None:
     """Where HF's own callback stops."""
-    greater = metric != "eval_loss"
+    greater = metric == "chrf"
     args = SimpleNamespace(
         metric_for_best_model=f"eval_{metric.removeprefix('eval_')}", greater_is_better=greater,
         load_best_model_at_end=True, eval_strategy="steps",
@@ -231,7 +231,7 @@ def stops_at(metric: str, values: list[float], patience: int, threshold: float) 
     return None
 
 
-@pytest.mark.parametrize("metric", ["chrf", "eval_loss"])
+@pytest.mark.parametrize("metric", ["chrf", "ter", "eval_loss"])
 @pytest.mark.parametrize(("patience", "threshold"), [(1, 0.0), (2, 0.0), (2, 0.75), (3, 1.5)])
 def test_patience_and_threshold_are_those_of_hf(metric, patience, threshold, tmp_path):
     generator = torch.Generator().manual_seed(patience)
