@@ -200,6 +200,14 @@ def talked_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
     weights_biases._tear_down()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is nothing to print."""
+
+
 @contextlib.contextmanager
 def wandb_server() -> Iterator[WandbServer]:
     """A server on a free port of loopback, as long as the block lasts."""
@@ -246,9 +254,7 @@ def wandb_server() -> Iterator[WandbServer]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing on the terminal."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    http.block_on_close = False
+    http = _Server(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
