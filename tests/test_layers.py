@@ -44,7 +44,7 @@ LAYERS = (
     "behaviour",
     "terminal",
     "verdicts trials",
-    "progress",
+    "progress bar",
     "commands",
     "cli",
     "__main__",

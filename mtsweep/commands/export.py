@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtsweep.bar import bar
 from mtsweep.errors import RunFailedError, UserError
 from mtsweep.scores import LABELS, gained, rounded
 
@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
         device.use(given.device)
         _say(f"{source.id}: {source.label}; as {form}{_quantised(given.quantise)}")
         artefact = export.make(source, draft, form, given.quantise, given.converter, _note)
-        with _bar(len(source.rows)) as advance:
+        with bar("test set again", lambda: len(source.rows)) as advance:
             checked = export.again(artefact, advance)
         _tell(source, checked)
         if checked.lost and not given.accept_loss:
@@ -89,21 +89,6 @@ def _form(given: argparse.Namespace, source: Source) -> Form:
 
 def _quantised(quantise: str | None) -> str:
     return f", {quantise}" if quantise else ""
-
-
-@contextlib.contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar where somebody looks on."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress
-
-    columns = "test set again", BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def _tell(source: Source, checked: Check) -> None:

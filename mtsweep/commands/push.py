@@ -7,10 +7,11 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtsweep.bar import bar
 from mtsweep.commands.card import options
 from mtsweep.scores import LABELS, rounded
 
@@ -76,7 +77,7 @@ def _packed(given: argparse.Namespace, told: Subject, wishes: Wishes, folder: Pa
     source = export.source(str(told.folder.path), given.output_dir)
     export.refuse(source, wishes.shipped, None)
     _say(f"{source.id}: {source.label}; as {wishes.shipped}")
-    with quiet(), _bar(len(source.rows)) as advance:
+    with quiet(), bar("test set again", lambda: len(source.rows)) as advance:
         device.use(given.device)
         parcel = publish.pack(
             source, told, folder, wishes, _say, None if given.dry_run else advance
@@ -102,21 +103,6 @@ def _list(parcel: Parcel) -> None:
         print(f"  {size / 1e6:>9.3f} MB  {name}")
     if parcel.left:
         _say(f"left behind: {', '.join(parcel.left)}")
-
-
-@contextlib.contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar where somebody looks on."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress
-
-    columns = "test set again", BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,12 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtsweep.bar import bar
 from mtsweep.errors import UserError
 
 if TYPE_CHECKING:
@@ -224,9 +225,8 @@ def _compared(
     """The lines; some of the first are translated by transformers too, and differences are told."""
     if converted is None:
         return lines
-    if (
-        chosen.trained is None and converted.told["tuning"] != "untouched"
-    ):  # a folder, without its run
+    # A folder, without its run.
+    if chosen.trained is None and converted.told["tuning"] != "untouched":
         if (share := converted.share) is not None and share < 1:
             _say(f"note: of the test set, {share:.1%} were as scored when this was exported")
         return lines
@@ -289,7 +289,8 @@ def _to_file(
         left = draft.resume(lines)
     if draft.lines:
         _say(f"{target}: goes on behind line {draft.lines}")
-    with _open(given, chosen, converted) as translator, _bar(given, draft.lines) as advance:
+    counted = bar("lines", lambda: _lines_in(given), draft.lines)
+    with _open(given, chosen, converted) as translator, counted as advance:
         left = _compared(chosen, converted, left, translator)
         pieces = translated(translator, left, lambda done: advance(draft.lines + done))
         for piece, out, cut in pieces:
@@ -303,22 +304,11 @@ def _to_file(
     return _Outcome(draft.lines, draft.unstopped, split)
 
 
-@contextlib.contextmanager
-def _bar(given: argparse.Namespace, begun: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar where somebody looks on; its function is given the number of lines done."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
+def _lines_in(given: argparse.Namespace) -> int | None:
+    """How many lines there are to translate, where that can be known."""
     from mtsweep.serve.lines import count
 
-    columns = "lines", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    total = None if given.file is None else count(given.file)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total, completed=begun)
-        yield lambda done: progress.update(task, completed=done)
+    return None if given.file is None else count(given.file)
 
 
 @contextlib.contextmanager

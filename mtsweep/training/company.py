@@ -183,30 +183,8 @@ class Lead(TrainerCallback):
         control: TrainerControl,
         **_: Any,  # noqa: ANN401
     ) -> None:
-        """After a step."""
-        _agree(control)
+        """After a step, an epoch, or a dev loss."""
+        for name, value in ranks.share(dict(vars(control))).items():
+            setattr(control, name, value)
 
-    def on_epoch_end(
-        self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,  # noqa: ARG002
-        control: TrainerControl,
-        **_: Any,  # noqa: ANN401
-    ) -> None:
-        """After an epoch."""
-        _agree(control)
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,  # noqa: ARG002
-        control: TrainerControl,
-        **_: Any,  # noqa: ANN401
-    ) -> None:
-        """After a dev loss."""
-        _agree(control)
-
-
-def _agree(control: TrainerControl) -> None:
-    for name, value in ranks.share(dict(vars(control))).items():
-        setattr(control, name, value)
+    on_epoch_end = on_evaluate = on_step_end

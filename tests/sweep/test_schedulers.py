@@ -16,14 +16,13 @@ import pytest
 from tests.standins import slurm
 from tests.sweep.test_survival import (
     alive,
+    assert_equal,
     checkpoints,
     descendants,
     finish,
-    records,
     started,
     states,
     until,
-    weights,
 )
 
 pytestmark = [
@@ -51,13 +50,6 @@ def undisturbed(tmp_path_factory) -> Path:
     code, told = finish(SWEEP, folder)
     assert code == 0, told
     return folder
-
-
-def assert_equal(folder: Path, other: Path) -> None:
-    assert records(folder) == records(other)
-    assert len(records(folder)) == 2
-    for record in records(folder).values():
-        assert weights(folder, record["id"]) == weights(other, record["id"])
 
 
 def up(folder: Path) -> list[dict]:
