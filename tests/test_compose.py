@@ -4,9 +4,8 @@ import sys
 
 import pytest
 
-from mtsweep import compose as compose_module
 from mtsweep.cli import help_text, run
-from mtsweep.compose import groups
+from mtsweep.compose import composer, groups
 from mtsweep.errors import ConfigError, Problem, UserError
 from tests.overrides import composed, refused
 
@@ -248,17 +247,17 @@ def test_neither_help_nor_a_plan_imports_a_heavy_library(here, said):
 )
 def test_runs_composed_together_are_what_hydra_composes_one_by_one(arguments, monkeypatch):
     together = composed("-m", *arguments)
-    monkeypatch.setattr(compose_module, "_plain_value", lambda _text: None)
+    monkeypatch.setattr(composer, "_plain_value", lambda _text: None)
     assert composed("-m", *arguments) == together
     assert len(together) > 1
 
 
 def test_a_thousand_runs_are_composed_once():
     loads = []
-    real = compose_module._without_references
+    real = composer._without_references
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            compose_module, "_without_references", lambda made: loads.append(made) or real(made)
+            composer, "_without_references", lambda made: loads.append(made) or real(made)
         )
         assert len(composed("-m", "seed=range(0,200)", "lora.r=1,2,3,4,5")) == 1000
     assert len(loads) == 1

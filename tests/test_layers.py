@@ -150,7 +150,7 @@ def test_compose_alone_knows_hydra():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             if {each.partition(".")[0] for each in names} & {"hydra", "omegaconf"}:
-                knows.add(name)
+                knows.add(name.partition(".")[0])
     assert knows == {"compose"}
 
 

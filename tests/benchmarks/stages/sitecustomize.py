@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 STAGES = {
-    "mtsweep.compose": {"compose": "plan"},
+    "mtsweep.compose.command": {"asked": "plan"},
     "mtsweep.plan": {"make": "plan"},
     "mtsweep.cli": {"_sweep": "engine", "_drive": "engine", "_judge": "report"},
     "mtsweep.report": {"write_report": "report"},
