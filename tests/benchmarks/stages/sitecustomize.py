@@ -21,7 +21,7 @@ from typing import Any
 
 STAGES = {
     "mtsweep.compose.command": {"asked": "plan"},
-    "mtsweep.plan": {"make": "plan"},
+    "mtsweep.plan.planning": {"make": "plan"},
     "mtsweep.cli": {"_sweep": "engine", "_drive": "engine", "_judge": "report"},
     "mtsweep.report": {"write_report": "report"},
     "mtsweep.sweep.worker": {"Worker.obey": "engine", "_keep_libraries": "start"},
