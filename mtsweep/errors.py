@@ -1,6 +1,6 @@
 """What can go wrong, and the exit code that each kind of trouble ends with.
 
-Everything that mtsweep raises on purpose is an :class:`MtsweepError`; ``cli.py`` turns it into
+Everything that mtsweep raises on purpose is an :class:`MtsweepError`; ``cli/`` turns it into
 one message and one exit code. Anything else that reaches the command line is a bug.
 """
 

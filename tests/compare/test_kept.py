@@ -8,7 +8,7 @@ import os
 import pytest
 from rich.console import Console
 
-from mtsweep import cli
+from mtsweep.cli import ending
 from mtsweep.compare import compare, kept
 from mtsweep.table import Row
 from tests.compare.test_compare import put
@@ -61,7 +61,7 @@ def test_a_finished_sweep_says_the_same_without_comparing_again(tmp_path, found,
     said = []
     for anew in (True, False):
         out = Console(width=200, record=True, file=io.StringIO())
-        comparison = cli._judge(out, table, tmp_path, anew=anew)
+        comparison = ending.judge(out, table, tmp_path, anew=anew)
         assert (comparison is None) == (not anew)
         said.append(out.export_text())
         monkeypatch.setattr("mtsweep.compare.compare", lambda *_: pytest.fail("compared again"))

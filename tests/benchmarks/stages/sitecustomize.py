@@ -22,7 +22,8 @@ from typing import Any
 STAGES = {
     "mtsweep.compose.command": {"asked": "plan"},
     "mtsweep.plan.planning": {"make": "plan"},
-    "mtsweep.cli": {"_sweep": "engine", "_drive": "engine", "_judge": "report"},
+    "mtsweep.cli.sweeping": {"sweep": "engine", "driven": "engine"},
+    "mtsweep.cli.ending": {"judge": "report"},
     "mtsweep.report": {"write_report": "report"},
     "mtsweep.sweep.worker": {"Worker.obey": "engine", "_keep_libraries": "start"},
     "mtsweep.models.load": {"load": "load", "Base.unchanged": "hash"},

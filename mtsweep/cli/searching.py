@@ -1,0 +1,61 @@
+"""A search, from its space to the report of its best trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mtsweep.cli import ending
+from mtsweep.cli.sweeping import driven, sweep_folder
+from mtsweep.errors import RunFailedError
+
+if TYPE_CHECKING:
+    from mtsweep.compose import Search as Asked
+
+
+def search(asked: Asked, arguments: Sequence[str]) -> None:
+    """Try settings until there are enough, and compare the best of them with the base row."""
+    from mtsweep import terminal, trials
+    from mtsweep.sweep import searches
+    from mtsweep.sweep.slots import slots
+    from mtsweep.table import rows
+
+    out = terminal.console()
+    prepared = searches.prepare(asked)
+    config = prepared.config
+    places = slots(config, prepared.corners.processes)
+    if config.dry_run:
+        trials.planned(out, prepared, prepared.there())
+        return
+    known = [run_id for trial in prepared.there() for run_id in trial.runs]
+    folder = sweep_folder(prepared.corners, arguments, known)
+    with searches.alone(folder, out.print):
+        study = prepared.study()
+        search = searches.begin(prepared, study)
+        if anew := search.open:
+            told = trials.lines(prepared, study.trials())
+            terminal.banner(out, prepared.corners, search=told)
+            driven(replace(prepared.corners, groups=()), config, places, out, search)
+        found = searches.outcome(prepared, study)
+    ending.comet(found.plan)
+    table = rows(found.plan, found.failed, found.pruned)
+    ending.tabulate(out, folder, table)
+    # The dev set has chosen: how the others did on the test set is shown, and judged by nobody.
+    chosen = [run.id for run in found.of(found.best)] if found.best else []
+    said = trials.told(found, prepared)
+    outcome = {"search": {"said": said, "chosen": chosen}}
+    sweep_folder(found.plan, arguments, [run.id for run in found.plan.runs], outcome)
+    out.print()
+    for sentence in said:
+        out.print(sentence, markup=False)
+    judged = [
+        row for row in table if row.kind == "base" or (row.folder and row.folder.id in chosen)
+    ]
+    comparison = ending.judge(out, judged, folder, anew=True)
+    ending.conclude(out, found.plan, comparison, anew=anew)
+    for run in found.plan.runs:
+        if run.id in found.failed:
+            ending.tell_failure(run, found.failed[run.id])
+    if failed := found.counts["failed"]:
+        raise RunFailedError(f"{failed} of {len(found.trials)} trials failed")
