@@ -1,4 +1,4 @@
-"""Who looks on while a sweep works: the engine reports, ``terminal.py`` shows."""
+"""Who looks on while a sweep works: the engine reports, ``progress.py`` shows."""
 
 from __future__ import annotations
 

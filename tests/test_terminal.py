@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
+from mtsweep import device, terminal
 from mtsweep import plan as plans
-from mtsweep import terminal
 from mtsweep.scores import LABELS
 from mtsweep.table import Row
 from tests.overrides import job
@@ -155,7 +155,7 @@ def test_the_command_that_sends_to_wandb_is_one_line_to_copy(plain, here):
 def test_a_run_that_cannot_fit_is_told_with_a_remedy_before_anything_starts(
     plain, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(terminal.device, "room", lambda: 1 << 20)
+    monkeypatch.setattr(device, "room", lambda: 1 << 20)
     jobs = [job({"model": "tiny_causal", "output_dir": str(tmp_path)}, overrides="lora.r=8")]
     plan = plans.make(jobs)
     terminal.banner(plain, plan)
@@ -167,7 +167,7 @@ def test_a_run_that_cannot_fit_is_told_with_a_remedy_before_anything_starts(
 
 
 def test_a_run_that_fits_is_not_warned_of(plain, tmp_path, monkeypatch):
-    monkeypatch.setattr(terminal.device, "room", lambda: 1 << 40)
+    monkeypatch.setattr(device, "room", lambda: 1 << 40)
     plan = plans.make([job({"model": "tiny_causal", "output_dir": str(tmp_path)})])
     terminal.banner(plain, plan)
     terminal.planned(plain, plan)
