@@ -80,6 +80,12 @@ def _parser() -> argparse.ArgumentParser:
         help="file for the translations; until it is whole it is called FILE.draft, and the same "
         "command goes on with it after an interruption",
     )
+    _add_settings(parser)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """How the lines are translated."""
     for option, side in (("--from", "source"), ("--into", "target")):
         parser.add_argument(
             option,
@@ -116,7 +122,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output-dir", type=Path, default=Path(), help="folder with runs/ and sweeps/"
     )
-    return parser
 
 
 def _positive(text: str) -> int:

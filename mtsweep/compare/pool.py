@@ -42,6 +42,8 @@ class _Drawn:
     """Of every run."""
     places: Mapping[str, Sequence[int]]
     """Setting to its runs, by their places in ``statistics``."""
+    seeds: Mapping[str, Sequence[float]]
+    """Setting to the scores of its runs."""
     means: Mapping[str, Array]
     """Setting to the mean over its seeds, for each resample."""
     errors: Mapping[str, float]
@@ -54,6 +56,19 @@ class _Drawn:
         seed_error = math.hypot(self.errors[one], self.errors[other])
         moved = self.means[other] - self.means[one]
         return significance.spread(moved, self.segments, seed_error, self.freedom)
+
+    def moved(self) -> dict[str, Array]:
+        """Setting to its resampled means, moved by chance as far as other seeds might."""
+        import numpy as np
+
+        resamples = len(next(iter(self.means.values())))
+        noise = np.random.default_rng(significance.SEED).standard_t(
+            max(self.freedom, 1), size=(len(self.means), resamples)
+        )
+        return {
+            key: mean + (self.errors[key] * noise[row] if self.freedom else 0.0)
+            for row, (key, mean) in enumerate(self.means.items())
+        }
 
 
 def judge(
@@ -71,45 +86,10 @@ def judge(
     Raises:
         UserError: if predictions are gone, or of another run.
     """
-    import numpy as np
-
-    runs = [(setting, found) for setting in members for found in setting.members]
-    statistics = [view.statistics(found, name, on) for _, found in runs]
-    values = significance.whole(statistics, name)
-    scores = significance.resampled(statistics, name, resamples)
-    places = {
-        setting.key: [index for index, (owner, _) in enumerate(runs) if owner is setting]
-        for setting in members
-    }
-    for (_, (folder, record)), value in zip(runs, values, strict=True):
-        if abs(record.scores[name].value - value) > _OFF:
-            raise UserError(
-                f"{folder.path}: its predictions score {value:.2f} {name}, its record says "
-                f"{record.scores[name].value:.2f}; they are not of one run, remove the folder"
-            )
-    seeds = {key: [float(values[index]) for index in where] for key, where in places.items()}
-    between, freedom = significance.seed_spread(seeds)
-    drawn = _Drawn(
-        name=name,
-        segments=len(statistics[0]),
-        statistics=statistics,
-        places=places,
-        means={key: scores[where].mean(axis=0) for key, where in places.items()},
-        errors={
-            each.key: 0.0 if each.base else between / len(places[each.key]) ** 0.5
-            for each in members
-        },
-        freedom=freedom,
-    )
-    noise = np.random.default_rng(significance.SEED).standard_t(
-        max(freedom, 1), size=(len(members), resamples)
-    )
-    moved = {
-        key: drawn.means[key] + (drawn.errors[key] * noise[row] if freedom else 0.0)
-        for row, key in enumerate(places)
-    }
+    drawn = _drawn(members, name, resamples, on)
+    moved = drawn.moved()
     estimates = {
-        each.key: _estimate(each, name, seeds[each.key], moved[each.key]) for each in members
+        each.key: _estimate(each, name, drawn.seeds[each.key], moved[each.key]) for each in members
     }
     pairs = _pairs(drawn, estimates, moved)
     ablation = ablate(
@@ -121,6 +101,39 @@ def judge(
         higher=_higher(estimates),
     )
     return Judged(_verdict(drawn, members, pairs, estimates), estimates, ablation)
+
+
+def _drawn(members: Sequence[Setting], name: str, resamples: int, on: str) -> _Drawn:
+    """Count the settings' predictions under the same resampled segments."""
+    runs = [(setting, found) for setting in members for found in setting.members]
+    statistics = [view.statistics(found, name, on) for _, found in runs]
+    values = significance.whole(statistics, name)
+    for (_, (folder, record)), value in zip(runs, values, strict=True):
+        if abs(record.scores[name].value - value) > _OFF:
+            raise UserError(
+                f"{folder.path}: its predictions score {value:.2f} {name}, its record says "
+                f"{record.scores[name].value:.2f}; they are not of one run, remove the folder"
+            )
+    scores = significance.resampled(statistics, name, resamples)
+    places = {
+        setting.key: [index for index, (owner, _) in enumerate(runs) if owner is setting]
+        for setting in members
+    }
+    seeds = {key: [float(values[index]) for index in where] for key, where in places.items()}
+    between, freedom = significance.seed_spread(seeds)
+    return _Drawn(
+        name=name,
+        segments=len(statistics[0]),
+        statistics=statistics,
+        places=places,
+        seeds=seeds,
+        means={key: scores[where].mean(axis=0) for key, where in places.items()},
+        errors={
+            each.key: 0.0 if each.base else between / len(places[each.key]) ** 0.5
+            for each in members
+        },
+        freedom=freedom,
+    )
 
 
 def _higher(estimates: Mapping[str, Estimate]) -> bool:
