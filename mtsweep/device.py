@@ -55,12 +55,26 @@ def device() -> torch.device:
 
 
 def dtype(wanted: str) -> torch.dtype:
-    """A precision by name; ``auto`` is bfloat16 on CUDA and float32 on a CPU."""
+    """A precision by name; ``auto`` is :func:`half` on CUDA and float32 on a CPU."""
     import torch
 
     if wanted == "auto":
-        wanted = "bfloat16" if device().type == "cuda" else "float32"
+        return half() if device().type == "cuda" else torch.float32
     return getattr(torch, wanted)
+
+
+def half() -> torch.dtype:
+    """What a CUDA device computes fast in 16 bits: bfloat16, or float16 before Ampere (T4, V100).
+
+    There bfloat16 is emulated: right, and several times slower.
+    """
+    import torch
+
+    major, _ = torch.cuda.get_device_capability(device())
+    return torch.bfloat16 if major >= _AMPERE else torch.float16
+
+
+_AMPERE = 8
 
 
 @dataclass(frozen=True)
@@ -197,9 +211,9 @@ def _pages(place: int) -> int:
 
 
 def room() -> int | None:
-    """Bytes that a worker can have: of the smallest visible GPU, or of the host; without torch."""
+    """Bytes that a worker can have: of the fullest visible GPU, or of the host; without torch."""
     if found := gpus():
-        return min(gpu.total for gpu in found)
+        return min(gpu.free for gpu in found)
     known = _meminfo()
     return known.get("MemAvailable")
 
@@ -270,7 +284,23 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 _NO_ROOM = ("No space left", "File too large", "PytorchStreamWriter failed")
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_NO_MEMORY = (
+    "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory", "CUDA driver error: out of memory",
+)  # fmt: skip
+
+
+LOST = 86
+"""Exit code of a process whose device computes nothing more."""
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the device computes nothing more for this process, as after a failed CUDA kernel."""
+    import torch
+
+    if is_out_of_memory(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
 
 
 def digest(model: torch.nn.Module) -> str:

@@ -24,6 +24,12 @@ for key in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "CI"):
     os.environ.pop(key, None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A GPU is for the tests that are about it (``pytest -m gpu``); the others have the CPU."""
+    if "gpu" not in config.option.markexpr.replace("not gpu", ""):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 @pytest.fixture(scope="session")
 def hub() -> dict[str, Path]:
     """A hub cache with small models of the true architecture under their true names."""

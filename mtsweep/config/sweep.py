@@ -16,7 +16,8 @@ class SweepConfig(Section):
     name: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")
     """Folder under ``sweeps/`` and W&B group; null makes one from the runs."""
     devices: tuple[NonNegativeInt, ...] | None = None
-    """GPUs by their number, a worker on each; null takes all that are visible, or else the CPU."""
+    """GPUs by their number, a worker on each; null takes all that are visible, or else the CPU.
+    ``[0,0]`` puts two workers on GPU 0, for models that leave most of it idle."""
     workers: PositiveInt = 1
     """Workers on a CPU; its cores are shared out among them."""
     on_error: Literal["continue", "stop"] = "continue"

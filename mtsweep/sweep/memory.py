@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,7 @@ class Memory:
 
 def memory(sweep: SweepConfig) -> Memory:
     """What one of a sweep's workers can have."""
-    sharing = 1 if device.gpus() else sweep.workers
+    sharing = max(Counter(sweep.devices or [0]).values()) if device.gpus() else sweep.workers
     free, whole = device.room(), device.capacity()
     return Memory(free and free // sharing, whole and whole // sharing)
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import IO, cast
 
+from mtsweep import device
 from mtsweep.plan import Group, Run
 from mtsweep.sweep.slots import Slot
 from mtsweep.sweep.wire import Event, Order, Quit, Take, frames, send
@@ -105,6 +106,8 @@ class Process:
 
 def death(code: int) -> str:
     """How a process died, in words."""
+    if code == device.LOST:
+        return "CUDA failed, and computes nothing more in that worker (see the run's log)"
     if code >= 0:
         return f"the worker ended with exit code {code}"
     name = signal.Signals(-code).name

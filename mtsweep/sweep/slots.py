@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mtsweep import device
 from mtsweep.config import SweepConfig
@@ -40,17 +41,16 @@ def slots(config: SweepConfig, processes: int = 1) -> list[Slot]:
                     f"{len(visible)} are visible, counted from 0"
                 )
         visible = [visible[number] for number in config.devices]
-    if visible and len(visible) < processes:
+    alone = {gpu.id for gpu in visible}
+    if visible and (len(alone) < processes or (len(alone) < len(visible) and processes > 1)):
         raise UserError(
-            f"trainer.processes: {processes} need a GPU each, and there are {len(visible)}"
+            f"trainer.processes: {processes} need a GPU each, and there are {len(alone)}"
         )
     if visible:
-        starts = range(0, len(visible) - processes + 1, processes)
-        shares = [visible[start : start + processes] for start in starts]
-        return [
-            Slot(f"cuda:{number}", {"CUDA_VISIBLE_DEVICES": ",".join(gpu.id for gpu in share)})
-            for number, share in enumerate(shares)
-        ]
+        numbers = range(len(visible)) if config.devices is None else config.devices
+        places = [*zip(numbers, visible, strict=True)]
+        starts = range(0, len(places) - processes + 1, processes)
+        return _apart([_on_gpus(places[start : start + processes]) for start in starts])
     if config.workers == processes == 1:
         return [Slot("cpu", {})]
     threads = max(1, device.cores() // (config.workers * processes))
@@ -58,3 +58,19 @@ def slots(config: SweepConfig, processes: int = 1) -> list[Slot]:
     # Idle threads that spin would take the other workers' cores.
     shared |= {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     return [Slot(f"cpu:{number}", shared) for number in range(config.workers)]
+
+
+def _on_gpus(share: Sequence[tuple[int, device.Gpu]]) -> Slot:
+    name = ",".join(str(number) for number, _ in share)
+    return Slot(f"cuda:{name}", {"CUDA_VISIBLE_DEVICES": ",".join(gpu.id for _, gpu in share)})
+
+
+def _apart(found: Sequence[Slot]) -> list[Slot]:
+    """Slots on one GPU (``sweep.devices=[0,0]``) have names of their own: ``cuda:0#2``."""
+    seen: Counter[str] = Counter()
+    named: list[Slot] = []
+    for slot in found:
+        seen[slot.name] += 1
+        again = f"#{seen[slot.name]}" if seen[slot.name] > 1 else ""
+        named.append(replace(slot, name=slot.name + again))
+    return named

@@ -56,7 +56,10 @@ def main() -> None:
             continue
         if isinstance(order, Quit):
             return
-        worker.obey(order)
+        try:
+            worker.obey(order)
+        except SystemExit as lost:  # libraries that let go of a lost device would abort
+            os._exit(cast(int, lost.code))
 
 
 _LOOK_SECONDS = 0.2
@@ -132,6 +135,9 @@ class Worker:
                 run.folder.prune(pruned.step, pruned.value, str(pruned))
                 return Ended(run.id, "pruned", str(pruned))
             except Exception as error:  # noqa: BLE001 - whatever happens to one run, others go on
+                if device.is_lost(error):
+                    self.say(f"{run.label}: {_first_line(error)}")
+                    raise SystemExit(device.LOST) from error
                 reason, again = _reason(error), isinstance(error, TooLargeError)
             else:
                 return Ended(run.id, "finished")

@@ -37,6 +37,8 @@ class Listener(Protocol):
 
 
 _SUMMARY = "train_runtime"
+_OVERFLOWS = 20
+"""So many of them one behind the other are a fault: a scale of 2**16 is below 1 by then."""
 
 
 class Report(TrainerCallback):
@@ -53,6 +55,8 @@ class Report(TrainerCallback):
         self.step_began = 0.0
         self.stepping = 0.0
         """Seconds within the steps of this start: no dev set, no checkpoints."""
+        self.overflows = 0
+        """Logged gradients, one behind the other, that float16 could not hold."""
 
     def on_train_begin(
         self,
@@ -93,7 +97,7 @@ class Report(TrainerCallback):
 
     def on_log(
         self,
-        args: TrainingArguments,  # noqa: ARG002
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,  # noqa: ARG002
         logs: dict[str, Any] | None = None,
@@ -103,6 +107,8 @@ class Report(TrainerCallback):
         if not logs or _SUMMARY in logs:
             return
         figures = {key: float(value) for key, value in logs.items() if _is_number(value)}
+        if args.fp16 and self._overflows(figures.get("grad_norm", 0.0)):
+            del figures["grad_norm"]
         for key in ("loss", "grad_norm", "eval_loss"):
             if not math.isfinite(figures.get(key, 0.0)):
                 raise RunFailedError(
@@ -110,6 +116,14 @@ class Report(TrainerCallback):
                     "trainer.learning_rate, or set trainer.max_grad_norm"
                 )
         self.listener.metrics(state.global_step, figures)
+
+    def _overflows(self, norm: float) -> bool:
+        """Whether a gradient is one that float16 could not hold, of a step that is left out.
+
+        The scale of the loss begins high and is halved each time: some such steps are no fault.
+        """
+        self.overflows = 0 if math.isfinite(norm) else self.overflows + 1
+        return 0 < self.overflows < _OVERFLOWS
 
 
 def _is_number(value: object) -> bool:

@@ -40,6 +40,7 @@ def seq2seq_arguments(trainer: TrainerConfig, seed: int, folder: Path) -> Seq2Se
 
 def _shared(trainer: TrainerConfig, seed: int, folder: Path) -> dict[str, Any]:
     on_gpu = device.device().type == "cuda"
+    half = str(device.half()).removeprefix("torch.") if on_gpu else None
     own = trainer.model_dump(exclude={*_OURS, *trainer.others})
     if own["max_steps"] is None:
         own["max_steps"] = -1  # HF's word for: as many as the epochs have
@@ -52,7 +53,8 @@ def _shared(trainer: TrainerConfig, seed: int, folder: Path) -> dict[str, Any]:
         "eval_strategy": "epoch" if trainer.eval_steps is None else "steps",
         "save_total_limit": 2,  # the newest, and the one before it
         "save_strategy": "no" if trainer.save_steps is None else "steps",
-        "bf16": on_gpu and not trainer.others.get("fp16", False),
+        "bf16": half == "bfloat16" and not trainer.others.get("fp16", False),
+        "fp16": half == "float16" and "bf16" not in trainer.others,
         **trainer.others,
         "output_dir": str(folder / "checkpoints"),
         "seed": seed,

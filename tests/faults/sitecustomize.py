@@ -3,6 +3,8 @@
 ``TEST_FAULT=oom:4``: more than four examples at once are too many, as CUDA would say it.
 ``TEST_FAULT=hang:FILE``: the first training step ever hangs; ``FILE`` gets the id of a process that
 it started before.
+``TEST_FAULT=assert:FILE``: the first training step ever does what a CUDA device refuses, after
+which it computes nothing more for that process; ``FILE`` is made.
 ``TEST_FAULT=gradient:3``: the third step has a gradient that is not finite, behind a finite loss.
 """
 
@@ -34,6 +36,9 @@ def _faulty(trainer: Any) -> None:
             return loss
         if kind == "oom" and inputs["input_ids"].shape[0] > int(told):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        if kind == "assert" and not Path(told).exists():
+            Path(told).touch()
+            torch.zeros(2, device="cuda")[torch.tensor([9], device="cuda")].sum().item()
         if kind == "hang" and not Path(told).exists():
             child = subprocess.Popen(["sleep", "3600"])
             Path(told).write_text(str(child.pid))
