@@ -107,7 +107,7 @@ def rows(folder: Path) -> None:
 
 def main() -> None:
     """Build, run, tell."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", default="llama,qwen,nllb,marian")
     parser.add_argument("--ways", default="lora,qlora")
     parser.add_argument("--steps", type=int, default=20)
