@@ -23,7 +23,7 @@ from mtsweep.plan import Run
 from mtsweep.record import Cost, Record, RunFolder, write
 from mtsweep.scores import LABELS, rounded
 from mtsweep.tracking import Identity, Mirrors, open_trackers
-from mtsweep.tune import tuned
+from mtsweep.tune import Tuned, tuned
 from mtsweep.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -47,47 +47,12 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
     base_record = _base_record(run, base, sweep, watch)
     if (record := run.folder.record()) is not None:
         return record  # only its base row was missing
-    config = run.config
     tracker = _open(run, run.folder, sweep, run.label)
     try:
         device.reset_peak_memory()
         with tuned(run, base, tracker, watch) as result:
-            training = result.training
             scored = _assess(run)(run, base, result.model, run.folder, watch, run.label)
-            trained_here = result.weights.parent == run.folder.path
-        record = Record(
-            id=run.id,
-            train_id=run.train_id,
-            kind="run",
-            config=config.model_dump(mode="json"),
-            scores=scored.scores,
-            base_scores=base_record.scores,
-            degeneration=scored.degeneration,
-            data={
-                **_data(run),
-                **_examples(run, scored, training.fewer_examples),
-                "too_long": training.too_long,
-            },
-            cost=_cost(
-                base,
-                scored,
-                training.seconds if trained_here else 0.0,
-                training.trainable_parameters,
-                _bytes(result.weights),
-                training.seconds_per_step,
-            ),
-            environment={**_environment(base), **_together(config.trainer)},
-            adjusted={**training.adjusted, **scored.adjusted},
-            # Of a whole run alone: the seconds of one that took weights over mean nothing.
-            estimate=run.guess.told() if trained_here else {},
-            base_id=run.base_id,
-            also=scored.also,
-            base_also=base_record.also,
-            parts=scored.parts,
-            base_parts=base_record.parts,
-            chosen=training.chosen,
-            advice=(*advice.before(config, run.corpus), *training.advice),
-        )
+        record = _recorded(run, base, base_record, result, scored)
     except BaseException:
         tracker.finish(None, [])
         raise
@@ -98,6 +63,44 @@ def execute(run: Run, base: Base, sweep: str, watch: Watcher) -> Record:
         log.info("took %s", told)
     _finish(run.folder, record, tracker, shown)
     return record
+
+
+def _recorded(
+    run: Run, base: Base, base_record: Record, result: Tuned, scored: Assessment
+) -> Record:
+    """What a tuned run came to, beside its base row."""
+    config, training = run.config, result.training
+    trained_here = result.weights.parent == run.folder.path
+    examples = _examples(run, scored, training.fewer_examples)
+    return Record(
+        id=run.id,
+        train_id=run.train_id,
+        kind="run",
+        config=config.model_dump(mode="json"),
+        scores=scored.scores,
+        base_scores=base_record.scores,
+        degeneration=scored.degeneration,
+        data={**_data(run), **examples, "too_long": training.too_long},
+        cost=_cost(
+            base,
+            scored,
+            training.seconds if trained_here else 0.0,
+            training.trainable_parameters,
+            _bytes(result.weights),
+            training.seconds_per_step,
+        ),
+        environment={**_environment(base), **_together(config.trainer)},
+        adjusted={**training.adjusted, **scored.adjusted},
+        # Of a whole run alone: the seconds of one that took weights over mean nothing.
+        estimate=run.guess.told() if trained_here else {},
+        base_id=run.base_id,
+        also=scored.also,
+        base_also=base_record.also,
+        parts=scored.parts,
+        base_parts=base_record.parts,
+        chosen=training.chosen,
+        advice=(*advice.before(config, run.corpus), *training.advice),
+    )
 
 
 def _assess(run: Run) -> Callable[..., Assessment]:
