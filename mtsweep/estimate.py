@@ -66,6 +66,12 @@ class Estimate:
     """Parameters that are trained."""
     least: int = 0
     """Bytes that it needs whatever its batch is: weights, gradients and states of the optimiser."""
+    scoring: float = 0.0
+    """Of the seconds, those after training."""
+
+    def taken_over(self) -> Estimate:
+        """The same with weights that another run trained and stores."""
+        return replace(self, seconds=self.scoring, disk=0)
 
     def told(self) -> dict[str, float]:
         """What a record keeps, to be held against what the run took."""
@@ -170,9 +176,15 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
         said = min(config.evaluation.answers, said)
     generated = said * _DECODING * plain * config.decoding.num_beams
     scored = generated + len(corpus.test) * (length if corpus.is_chat else length - plain)
-    seconds = 2 * size.parameters * ((3 if whole else 2) * read + scored) / speed
-    disk = 4 * (size.parameters if whole else trained)
-    return Estimate(memory, seconds, disk, trained, weights + trained * _held(trainer, whole=whole))
+    scoring = 2 * size.parameters * scored / speed
+    return Estimate(
+        memory=memory,
+        seconds=2 * size.parameters * (3 if whole else 2) * read / speed + scoring,
+        disk=4 * (size.parameters if whole else trained),
+        trained=trained,
+        least=weights + trained * _held(trainer, whole=whole),
+        scoring=scoring,
+    )
 
 
 def _held(trainer: TrainerConfig, *, whole: bool) -> int:
@@ -224,7 +236,12 @@ def missed(record: Record) -> str:
 def corrected(raw: Estimate, past: Sequence[Record]) -> Estimate:
     """An estimate, scaled by what finished runs of the same model took against theirs."""
     memory, seconds = _middle(map(memory_ratio, past)), _middle(map(time_ratio, past))
-    return replace(raw, memory=int(raw.memory * memory), seconds=raw.seconds * seconds)
+    return replace(
+        raw,
+        memory=int(raw.memory * memory),
+        seconds=raw.seconds * seconds,
+        scoring=raw.scoring * seconds,
+    )
 
 
 def _middle(ratios: Iterable[float | None]) -> float:

@@ -67,6 +67,15 @@ class Run:
         """Whether the run and its base row had records when the plan was made."""
         return self.state == "finished"
 
+    @property
+    def trained(self) -> RunFolder | None:
+        """This run's folder or one with the same training, if trained weights are in it now."""
+        for folder in (self.folder, *self.twins):
+            told = folder.training()
+            if told and told.train_id == self.train_id and folder.trained:
+                return folder
+        return None
+
     def as_yaml(self) -> str:
         """Its whole configuration (``config.yaml``)."""
         return yaml.safe_dump(
@@ -135,3 +144,13 @@ def chosen(runs: Sequence[Run], sweep: SweepConfig) -> list[Run]:
             if any(run.state == name or run.id.startswith(name) for name in sweep.only)
         ]
     return left[: sweep.limit]
+
+
+def sharing(runs: Sequence[Run]) -> list[Run]:
+    """The runs with what they take where the first of those with one training does it for all."""
+    found, begun = [], set()
+    for run in runs:
+        there = run.train_id in begun or run.trained is not None
+        begun.add(run.train_id)
+        found.append(replace(run, estimate=run.estimate.taken_over()) if there else run)
+    return found

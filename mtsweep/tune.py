@@ -21,7 +21,7 @@ from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import Codec
 from mtsweep.models.load import Base, load
 from mtsweep.plan import Run
-from mtsweep.record import RunFolder, Training
+from mtsweep.record import Training
 from mtsweep.scores import LABELS, rounded
 from mtsweep.tracking import Mirrors
 from mtsweep.training import DevSet, checkpoints, fit
@@ -50,7 +50,7 @@ def tuned(run: Run, base: Base, tracker: Mirrors, watch: Watcher) -> Iterator[Tu
         Interrupted: behind a checkpoint.
     """
     lora = run.config.lora
-    earlier = _trained_before(run)
+    earlier = run.trained
     borrowed = lora.method != "none"
     if borrowed and base.digest is None:
         base.unchanged()
@@ -68,15 +68,6 @@ def tuned(run: Run, base: Base, tracker: Mirrors, watch: Watcher) -> Iterator[Tu
             yield Tuned(model, training, weights)
     if borrowed and not base.unchanged():
         raise RunFailedError("the base model's weights changed: this is a bug; please report it")
-
-
-def _trained_before(run: Run) -> RunFolder | None:
-    """This run's folder or one with the same training, if trained weights are in it."""
-    for folder in (run.folder, *run.twins):
-        training = folder.training()
-        if training and training.train_id == run.train_id and folder.trained:
-            return folder
-    return None
 
 
 _SHOWN = ("loss", "eval_loss", "dev_bleu", "dev_chrf")

@@ -153,6 +153,13 @@ def test_a_wrong_value_names_its_key_and_the_remedy(key, value, complaint):
     assert complaint in problem.complaint
 
 
+def test_a_list_is_called_empty_only_where_nothing_was_given():
+    [problem] = problems_of({"evaluation.metrics": []})
+    assert problem.complaint == "is empty; at least one value is needed"
+    [problem] = problems_of({"evaluation.metrics": ["chrF"]})
+    assert problem.complaint.startswith("should be 'bleu', 'chrf'")
+
+
 @pytest.mark.parametrize("value", [1.5, 0, -0.1, "many"])
 def test_a_size_that_is_neither_count_nor_share_is_told_once(value):
     told = ConfigError(problems_of({"data.test_size": value}))

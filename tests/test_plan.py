@@ -7,6 +7,7 @@ import pytest
 from mtsweep import plan as plans
 from mtsweep.errors import ConfigError, UserError
 from mtsweep.plan import Run
+from mtsweep.record import Training
 from tests.overrides import job
 from tests.records import record
 
@@ -287,6 +288,39 @@ def test_a_finished_run_stays_in_the_plan_and_in_no_group(tmp_path):
     assert [run.state for run in plan.runs] == ["finished", "new"]
     assert [run.config.lora.r for run in plan.runs] == [8, 16]
     assert [[run.config.lora.r for run in group.runs] for group in plan.groups] == [[16]]
+
+
+def test_runs_that_share_a_training_take_its_time_and_disk_once(tmp_path):
+    shared = {"output_dir": str(tmp_path)}
+    asked = [{"lora.r": rank, "decoding.num_beams": beams} for rank in (8, 16) for beams in (1, 2)]
+    one, again, other, last = (run.estimate for run in make(*asked, **shared).runs)
+    assert again.seconds == again.scoring == pytest.approx(2 * one.scoring)
+    assert one.seconds > one.scoring
+    assert other.seconds > other.scoring == last.seconds / 2
+    assert [bool(each.disk) for each in (one, again, other, last)] == [True, False, True, False]
+    (alone,) = make(asked[1], **shared).runs
+    assert alone.estimate.seconds > alone.estimate.scoring
+
+
+def test_weights_that_are_there_are_no_training_to_come(tmp_path):
+    shared = {"output_dir": str(tmp_path)}
+    first = make({"lora.r": 8}, **shared).runs[0].folder
+    first.start("")
+    made = make({"lora.r": 8}, **shared).runs[0]
+    assert made.trained is None
+    assert made.estimate.disk
+    told = Training(
+        train_id=made.train_id,
+        seconds=1.0,
+        steps=1,
+        trainable_parameters=1,
+        too_long=0,
+        adjusted={},
+    )
+    (first.path / "draft").mkdir()
+    first.keep_weights(first.path / "draft", "adapter", told)
+    twin = make({"lora.r": 8, "decoding.num_beams": 2}, **shared).runs[0]
+    assert (twin.trained, twin.estimate.disk) == (first, 0)
 
 
 def test_planning_writes_nothing(tmp_path):

@@ -186,7 +186,7 @@ def test_a_plan_shows_memory_time_and_disk_of_each_run_and_totals(plain, tmp_pat
     for heading in ("id", "run", "state", "group", "memory", "time", "disk"):
         assert heading in told.splitlines()[0]
     disk = sum(run.estimate.disk for run in plan.runs) / 2**20
-    assert "2 runs, 2 to do in 1 groups: about" in told
+    assert "2 runs, 2 to do in 1 group: about" in told
     assert f"{disk:.1f} MiB of disk" in told
 
 

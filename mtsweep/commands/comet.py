@@ -36,13 +36,23 @@ def _parser() -> argparse.ArgumentParser:
         "hypothesis and reference once. Afterwards compare and report show it.",
     )
     parser.add_argument(
-        "what", nargs="*", help="sweeps (name or folder) and run folders; none: the newest sweep"
+        "what",
+        nargs="*",
+        metavar="SWEEP_OR_RUN",
+        help="sweeps (name or folder) and run folders; none: the newest sweep",
     )
     parser.add_argument("--python", help="a Python that has unbabel-comet; else this one")
     parser.add_argument(
-        "--model", default=usual["comet_model"].default, help="of the hub, or a checkpoint's path"
+        "--model",
+        default=usual["comet_model"].default,
+        help="of the hub, or a checkpoint's path; default: %(default)s",
     )
-    parser.add_argument("--batch-size", type=int, default=usual["comet_batch_size"].default)
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=usual["comet_batch_size"].default,
+        help="texts at once; default: %(default)s",
+    )
     parser.add_argument(
         "--output-dir", type=Path, default=Path(), help="folder with runs/ and sweeps/"
     )

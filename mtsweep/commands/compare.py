@@ -51,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         "their number (Holm), what is tied with the best, and what this much data cannot tell.",
     )
     parser.add_argument(
-        "what", nargs="*", help="sweeps (name or folder) and run folders; none: the newest sweep"
+        "what",
+        nargs="*",
+        metavar="SWEEP_OR_RUN",
+        help="sweeps (name or folder) and run folders; none: the newest sweep",
     )
     parser.add_argument("--by", metavar="KEY", help="order by this key, and let it vary freely")
     parser.add_argument(
@@ -66,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a further test set (evaluation.also), or a part of the main one (an origin, or a "
         "language pair such as eng_Latn-spa_Latn)",
     )
-    parser.add_argument("--format", choices=["table", "csv", "json", "md"], default="table")
+    parser.add_argument(
+        "--format",
+        choices=["table", "csv", "json", "md"],
+        default="table",
+        help="csv has every figure in full, json the curves and grids as well; default: table",
+    )
     parser.add_argument(
         "--output-dir", type=Path, default=Path(), help="folder with runs/ and sweeps/"
     )

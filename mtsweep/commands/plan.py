@@ -10,11 +10,19 @@ from mtsweep.compose import Search, asked
 from mtsweep.errors import UserError
 from mtsweep.sweep import searches
 
+_HELP = """\
+usage: python -m mtsweep plan [-m] [overrides, as for a sweep]
+
+Prints every run that the same command without `plan` would do: id, state (new, resumable, failed,
+finished), the group that shares a base model, and the parameters, memory, time and disk that it is
+expected to take. Runs that share a training take its time once. Of a search: its space and what its
+bounds cost. Nothing is started, written or loaded."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Print the plan of the sweep that ``arguments`` (Hydra's) name."""
     if set(arguments) & {"-h", "--help"}:
-        print("usage: python -m mtsweep plan [-m] [overrides, as for a sweep]")
+        print(_HELP)
         return 0
     jobs = asked(arguments, lambda _: None)
     if isinstance(jobs, Search):

@@ -33,10 +33,16 @@ def validate(values: Mapping[str, Any], run: str = "") -> RunConfig | list[Probl
         config = RunConfig.model_validate(values)
     except ValidationError as error:
         absent = {problem.key for problem in missing}
-        found = [_problem(detail, run) for detail in error.errors()]
+        found = [_problem(detail, run) for detail in _told_once(error.errors())]
         return missing + [problem for problem in found if problem.key not in absent]
     problems = missing + [Problem(key, text, run) for key, text in cross_checks(config)]
     return problems or config
+
+
+def _told_once(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are short only because what is in them is wrong."""
+    wrong = {detail["loc"][:-1] for detail in details}
+    return [each for each in details if each["type"] != "too_short" or each["loc"] not in wrong]
 
 
 def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -58,6 +64,8 @@ def _problem(detail: ErrorDetails, run: str) -> Problem:
         return Problem(key, unknown(key), run)
     if detail["type"] == "missing":
         return Problem(key, must_be_given(key), run)
+    if detail["type"] == "too_short":
+        return Problem(key, "is empty; at least one value is needed", run)
     message = detail["msg"].removeprefix("Input should be ")
     if message == detail["msg"] or detail["type"] == "refused":
         return Problem(key, message, run)

@@ -11,7 +11,7 @@ from mtsweep.compose import Job
 from mtsweep.errors import ConfigError, Problem, TooFewPairsError, UserError
 from mtsweep.plan.grouping import Group, groups
 from mtsweep.plan.identity import digest, identify
-from mtsweep.standing import Run, chosen, looked_up
+from mtsweep.standing import Run, chosen, looked_up, sharing
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,10 @@ def make(jobs: Sequence[Job]) -> Plan:
         raise ConfigError(problems) if len(set(problems)) > 1 else UserError(_text(problems[0]))
     config = jobs[0].config
     distinct = looked_up(tuple(runs.values()), Path(config.output_dir) / "runs")
+    todo = {run.id: run for run in sharing(chosen(distinct, config.sweep))}
     return Plan(
-        runs=distinct,
-        groups=tuple(groups(chosen(distinct, config.sweep))),
+        runs=tuple(todo.get(run.id, run) for run in distinct),
+        groups=tuple(groups(todo.values())),
         duplicates=len(jobs) - len(left_out) - len(distinct),
         left_out=tuple(dict.fromkeys(left_out)),
         name=config.sweep.name or _sweep_name(distinct),

@@ -114,8 +114,10 @@ def evaluate(sweep: Sweep, name: str, files: Sequence[Path]) -> Result:
             raise UserError(f"{file}: two files are called {rater}; a rater is named by the file")
         try:
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{file}: cannot be read as UTF-8 text ({error})") from error
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{file}: is no UTF-8 text ({error})") from error
         ratings[rater] = human.read(text, key, str(file))
     result = human.evaluate(key, ratings)
     write(place / "result.json", result.model_dump_json(indent=1) + "\n")

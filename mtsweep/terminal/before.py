@@ -131,6 +131,10 @@ def _precision(plan: Plan) -> str:
     return ", ".join(sorted(names.get(name, name) for name in wanted))
 
 
+def _some(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def planned(out: Console, plan: Plan) -> None:
     """What a sweep would do: every run, its state and group, and what it is expected to take."""
     group_of = {run.id: number for number, group in enumerate(plan.groups, 1) for run in group.runs}
@@ -157,7 +161,8 @@ def planned(out: Console, plan: Plan) -> None:
     seconds = sum(run.estimate.seconds for run in todo)
     disk = sum(run.estimate.disk for run in todo)
     out.print(
-        f"\n{len(plan.runs)} runs, {len(todo)} to do in {len(plan.groups)} groups: about "
+        f"\n{_some(len(plan.runs), 'run')}, {len(todo)} to do in "
+        f"{_some(len(plan.groups), 'group')}: about "
         f"{clock(seconds)} of work on one worker, {disk / 2**20:.1f} MiB of disk"
     )
     for each in dict.fromkeys(_advised(plan)):

@@ -62,6 +62,8 @@ def test_sheets_that_raters_may_be_filling_in_are_never_replaced(made, capsys):
     assert cli.run(["rate", "export"]) == 0
     assert cli.run(["rate", "export"]) == 2
     assert "choose another --name" in capsys.readouterr().err
+    assert cli.run(["rate", "import", "absent.csv"]) == 2
+    assert capsys.readouterr().err == "absent.csv: cannot be read (No such file or directory)\n"
 
 
 @pytest.mark.parametrize(("kind", "keys"), [("scores", "45"), ("pairs", "a")])
