@@ -43,14 +43,16 @@ class LocalLauncher(Launcher):
         initial_job_idx: int,  # noqa: ARG002 - runs are named by content, not counted
     ) -> Sequence[JobReturn]:
         """Run the jobs; their results are records, so nothing is returned to Hydra."""
-        options: Any = OmegaConf.to_container(self.config.hydra.launcher, resolve=True)
-        self.task.compose_all(self._compose, job_overrides, options)
+        self.task.compose_all(self._compose, job_overrides, self._options())
         return []
 
     def search(self, wanted: Space) -> Sequence[JobReturn]:
         """Leave a space to be searched, and the way from a point in it to a job."""
-        self.task.search(self._compose, wanted)
+        self.task.search(self._compose, wanted, self._options())
         return []
+
+    def _options(self) -> Any:  # noqa: ANN401 - a mapping, as OmegaConf makes them
+        return OmegaConf.to_container(self.config.hydra.launcher, resolve=True)
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
         job = self.context.config_loader.load_sweep_config(self.config, list(overrides))
@@ -99,8 +101,11 @@ class GridSweeper(BasicSweeper):
         if self.config is not None and OmegaConf.select(self.config, "sweep.search") is not None:
             if len(self.grids) > 1 or self.grids[0]:
                 raise UserError("hydra.sweeper.grids: grids cannot be searched; use sweep=grid")
-            if not isinstance(launcher, LocalLauncher) or isinstance(launcher, JobLauncher):
-                raise UserError("sweep.search: a search needs hydra/launcher=local")
+            if not isinstance(launcher, LocalLauncher):
+                raise UserError(
+                    "hydra/launcher: a search needs local, submitit_slurm, submitit_local, joblib "
+                    "or ray"
+                )
             own = [
                 f"{key}={value}" for key, value in (self.params or {}).items() if key not in said
             ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def search(asked: Asked, arguments: Sequence[str]) -> None:
     """Try settings until there are enough, and compare the best of them with the base row."""
     from mtsweep import terminal, trials
+    from mtsweep.config.launcher import describe
     from mtsweep.sweep import searches
     from mtsweep.sweep.slots import slots
     from mtsweep.table import rows
@@ -24,7 +25,8 @@ def search(asked: Asked, arguments: Sequence[str]) -> None:
     out = terminal.console()
     prepared = searches.prepare(asked)
     config = prepared.config
-    places = slots(config, prepared.corners.processes)
+    here = prepared.launcher.kind == "local"
+    places = slots(config, prepared.corners.processes) if here else []
     if config.dry_run:
         trials.planned(out, prepared, prepared.there())
         return
@@ -35,8 +37,11 @@ def search(asked: Asked, arguments: Sequence[str]) -> None:
         search = searches.begin(prepared, study)
         if anew := search.open:
             told = trials.lines(prepared, study.trials())
-            terminal.banner(out, prepared.corners, search=told)
-            driven(replace(prepared.corners, groups=()), config, places, out, search)
+            terminal.banner(out, prepared.corners, describe(prepared.launcher), told)
+            driven(
+                replace(prepared.corners, groups=()),
+                config, prepared.launcher, places, out, search,
+            )  # fmt: skip
         found = searches.outcome(prepared, study)
     ending.comet(found.plan)
     table = rows(found.plan, found.failed, found.pruned)

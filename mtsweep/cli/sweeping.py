@@ -53,8 +53,8 @@ def sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
     failures = {run.id: Failure(run, left_out[run.id]) for run in plan.runs if run.id in left_out}
     plan = memory.without(plan, left_out)
     if plan.groups:
-        terminal.banner(out, plan, "" if here else describe(launcher))
-        told = driven(plan, config, places, out) if here else _send(plan, config, launcher, out)
+        terminal.banner(out, plan, describe(launcher))
+        told = driven(plan, config, launcher, places, out)
         failures |= {failure.run.id: failure for failure in told}
     ending.comet(plan)
     table = rows(plan, {run_id: failure.reason for run_id, failure in failures.items()})
@@ -71,30 +71,24 @@ def sweep(jobs: Sequence[Job], arguments: Sequence[str]) -> None:
 def driven(
     plan: Plan,
     sweep: SweepConfig,
+    launcher: Launcher,
     places: Sequence[Slot],
     out: Console,
     search: Search | None = None,
 ) -> list[Failure]:
-    """Do the runs here, in workers of this machine, and show how they go."""
+    """Do the runs, in workers of this machine or in jobs of a scheduler, and show how they go."""
     from mtsweep import progress
-    from mtsweep.sweep.engine import drive
-
-    with progress.LiveTable(out, plan) if out.is_terminal else progress.Plain(out) as look:
-        if search is None:
-            return drive(plan, sweep, places, look)
-        search.say = look.said
-        return drive(plan, sweep, places, look, search)
-
-
-def _send(plan: Plan, sweep: SweepConfig, launcher: Launcher, out: Console) -> list[Failure]:
-    """Do the runs in jobs of a scheduler."""
-    from mtsweep import progress
+    from mtsweep.sweep import engine
+    from mtsweep.sweep.away import drive as away
     from mtsweep.sweep.away.choose import scheduler
-    from mtsweep.sweep.away.drive import drive
 
-    there = scheduler(launcher, sweep)
+    there = None if launcher.kind == "local" else scheduler(launcher, sweep)
     with progress.LiveTable(out, plan) if out.is_terminal else progress.Plain(out) as look:
-        return drive(plan, sweep, there, look)
+        if search is not None:
+            search.say = look.said
+        if there is None:
+            return engine.drive(plan, sweep, places, look, search)
+        return away.drive(plan, sweep, there, look, search)
 
 
 def sweep_folder(

@@ -128,15 +128,20 @@ class _Task:
             self.composed.append(composed(own))
             self.overrides.append(own)
 
-    def search(self, load: Callable[[Sequence[str]], DictConfig], space: Space) -> None:
-        """Take a space whose points become runs later.
+    def search(
+        self,
+        load: Callable[[Sequence[str]], DictConfig],
+        space: Space,
+        launcher: Mapping[str, Any],
+    ) -> None:
+        """Take a space whose points become runs later, and what their launcher is told.
 
         Raises:
             ConfigError: for every problem of the space.
         """
         if problems := space.problems():
             raise ConfigError(problems)
-        self.wanted = Search(space, Composer(load))
+        self.wanted = Search(space, Composer(load), launcher)
 
 
 def _launcher_options(options: DictConfig) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ class Search:
 
     space: Space
     _composed: Callable[[Sequence[str]], dict[str, Any]]
+    _options: Mapping[str, Any]
+    """What the launcher of its runs is told."""
 
     def jobs(self, point: Point) -> list[Job]:
         """The runs of a point: one, or one a seed.
@@ -33,7 +35,9 @@ class Search:
             ", ".join(filter(None, (setting, shown(seed)))) for seed in self.space.seeds or [""]
         ]
         with hydra_errors():
-            return validated([_judged(self._composed(own)) for own in overrides], told, {})
+            return validated(
+                [_judged(self._composed(own)) for own in overrides], told, self._options
+            )
 
 
 def _judged(values: dict[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,11 @@ class SweepConfig(Section):
     (of conversations the loss)."""
     trials: PositiveInt = 20
     """Of a search: settings to try in all; a larger number goes on where a smaller one ended."""
+    at_once: PositiveInt | None = None
+    """Of a search: trials under way at a time, at most. A proposal knows what the trials that are
+    through came to: the fewer at once, the better it is, and the longer the search takes. Null: one
+    for each place of this machine (``sweep.devices``, ``sweep.workers``, the launcher's own jobs at
+    once), and 4 on a cluster (submitit_slurm, ray)."""
     pruner: Literal["halving", "hyperband"] | None = None
     """Of a search: who gives up trials that fall behind on the dev set while they are trained.
     ``halving``: asynchronous successive halving; ``hyperband``: several of these, that begin later

@@ -128,6 +128,7 @@ class _Engine:
         self.busy.clear()
         for worker in self.workers.values():
             worker.interrupt()
+            worker.send(Verdict(go_on=True))  # it may wait for one
 
     def wait(self, seconds: float) -> None:
         """Give the workers time to end."""

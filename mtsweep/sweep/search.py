@@ -48,13 +48,17 @@ class Search:
         make: Makes the runs of a point.
         trials: To be made in all.
         metric: What trials are compared by.
+        at_once: Trials under way at a time, at most; ``None`` leaves that to the hands.
     """
 
-    def __init__(self, study: Study, make: Make, trials: int, metric: str) -> None:
+    def __init__(
+        self, study: Study, make: Make, trials: int, metric: str, at_once: int | None = None
+    ) -> None:
         self.study = study
         self.make = make
         self.wanted = trials
         self.metric = metric
+        self.at_once = math.inf if at_once is None else at_once
         self.say: Callable[[str], None] = lambda _: None
         """Gets a line about what is worth one."""
         self.seen = {_key(each.point): each for each in study.trials()}
@@ -95,9 +99,14 @@ class Search:
     def more(self, hands: int) -> Sequence[Group]:
         """The runs of as many trials as hands have nothing to do."""
         given, self.ready = self.ready, []
-        while sum(len(group.runs) for group in given) < hands and (trial := self._next()):
+        while sum(len(group.runs) for group in given) < hands and self._room():
+            if (trial := self._next()) is None:
+                break
             given.extend(self._begin(trial))
         return given
+
+    def _room(self) -> bool:
+        return len(self.under_way) < self.at_once
 
     def _next(self) -> Trial | None:
         if self.left:

@@ -13,6 +13,7 @@ from filelock import FileLock
 from mtsweep import plan as plans
 from mtsweep.compose import Search as Asked
 from mtsweep.config import SweepConfig
+from mtsweep.config.launcher import Launcher, Ray, SubmititSlurm
 from mtsweep.errors import RunFailedError, UserError
 from mtsweep.plan import Plan, Run
 from mtsweep.scores import direction
@@ -32,6 +33,14 @@ class Prepared:
     search's."""
     identity: str
     """Digest of everything that its results depend on."""
+    launcher: Launcher
+    """Where its runs are done."""
+
+    @property
+    def at_once(self) -> int | None:
+        """Trials that are under way at a time, at most."""
+        cluster = isinstance(self.launcher, SubmititSlurm | Ray)
+        return self.config.at_once or (_ON_A_CLUSTER if cluster else None)
 
     @property
     def config(self) -> SweepConfig:
@@ -69,9 +78,18 @@ class Prepared:
             MtsweepError: if they cannot be.
         """
         plan = plans.make(self.asked.jobs(point))
-        if left_out := memory.refused(plan, self.config):
+        if left_out := _too_large(plan, self.config, self.launcher):
             raise RunFailedError(next(iter(left_out.values())))
         return plan
+
+
+_ON_A_CLUSTER = 4
+"""A cluster would take all trials at once, and none would have learnt from another."""
+
+
+def _too_large(plan: Plan, config: SweepConfig, launcher: Launcher) -> Mapping[str, str]:
+    """Runs that do not fit here; what a job's machine has is not known before it runs there."""
+    return memory.refused(plan, config) if launcher.kind == "local" else {}
 
 
 def prepare(asked: Asked) -> Prepared:
@@ -85,13 +103,13 @@ def prepare(asked: Asked) -> Prepared:
     plan = plans.make(jobs)
     config = jobs[0].config.sweep
     _comparable(plan.runs, config.metric or "")
-    memory.refused(plan, config)
+    _too_large(plan, config, jobs[0].launcher)
     space = asked.space
     identity = plans.digest(
         [sorted(map(repr, space.dimensions)), space.seeds, config.metric, _ids(plan.runs)]
     )
     name = config.name or f"{plans.slug(plan.runs)}-search-{identity[:6]}"
-    return Prepared(asked, replace(plan, name=name), identity)
+    return Prepared(asked, replace(plan, name=name), identity, jobs[0].launcher)
 
 
 def _ids(runs: Sequence[Run]) -> list[str]:
@@ -135,7 +153,8 @@ def alone(folder: Path, say: Callable[[str], object]) -> Iterator[None]:
 
 def begin(prepared: Prepared, study: Study) -> Search:
     """The source of a search's runs."""
-    return Search(study, prepared.make, prepared.config.trials, prepared.metric)
+    wanted, metric = prepared.config.trials, prepared.metric
+    return Search(study, prepared.make, wanted, metric, prepared.at_once)
 
 
 @dataclass(frozen=True)

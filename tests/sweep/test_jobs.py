@@ -137,7 +137,7 @@ def test_runs_that_share_a_base_model_travel_as_one_job(plan):
 def test_how_many_runs_travel_together(plan, together, limit, seats, sizes):
     scheduler = Scripted(done, seats=seats)
     scheduler.together, scheduler.runs_per_job = together, limit
-    assert [len(runs) for runs in away.shares(plan, scheduler)] == sizes
+    assert [len(runs) for runs in away.shares(plan.groups, scheduler)] == sizes
 
 
 def test_no_more_jobs_than_seats_are_in_flight(plan):

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from mtsweep.config import SweepConfig
 from mtsweep.errors import UserError
-from mtsweep.plan import Plan, Run
+from mtsweep.plan import Group, Plan, Run
 from mtsweep.sweep.away.carry import Carrier
 from mtsweep.sweep.away.folder import JobFolder, Load
-from mtsweep.sweep.away.news import Down, End, Heard, Line, News, Start, Up
+from mtsweep.sweep.away.news import Down, End, Heard, Line, Look, News, Start, Up
 from mtsweep.sweep.away.schedulers import Scheduler, Seat, State
 from mtsweep.sweep.engine import Failure, Onlooker
+from mtsweep.sweep.source import Listed, Source
 from mtsweep.sweep.wire import Began
 
 _TICK_SECONDS = 0.5
@@ -33,14 +34,21 @@ _SETTLE_SECONDS = 5.0
 """What a job told last may take so long to come over a shared file system."""
 
 
-def drive(plan: Plan, config: SweepConfig, scheduler: Scheduler, look: Onlooker) -> list[Failure]:
-    """Do every unfinished run of a plan in jobs.
+def drive(
+    plan: Plan,
+    config: SweepConfig,
+    scheduler: Scheduler,
+    look: Onlooker,
+    source: Source | None = None,
+) -> list[Failure]:
+    """Do every unfinished run of a plan, or what a source gives, in jobs.
 
     Args:
-        plan: Its groups are what is to be done.
+        plan: Its groups are what is to be done, unless there is a source.
         config: Retries, and what a failure means for the others.
         scheduler: Takes the jobs.
         look: Sees what happens.
+        source: Gives runs as seats are free for them.
 
     Returns:
         The runs that failed.
@@ -49,7 +57,7 @@ def drive(plan: Plan, config: SweepConfig, scheduler: Scheduler, look: Onlooker)
         KeyboardInterrupt: once the jobs have written their checkpoints and are over.
         UserError: likewise, if the scheduler refuses a job.
     """
-    desk = _Desk(plan, config, scheduler, look)
+    desk = _Desk(plan, config, scheduler, look, source or Listed(plan.groups))
     try:
         desk.work()
     except (KeyboardInterrupt, UserError):
@@ -88,14 +96,20 @@ class _Flight:
 
 class _Desk:
     def __init__(
-        self, plan: Plan, config: SweepConfig, scheduler: Scheduler, look: Onlooker
+        self,
+        plan: Plan,
+        config: SweepConfig,
+        scheduler: Scheduler,
+        look: Onlooker,
+        source: Source,
     ) -> None:
         self.plan = plan
         self.config = config
         self.scheduler = scheduler
         self.look = look
         self.failures: list[Failure] = []
-        self.waiting = deque(shares(plan, scheduler))
+        self.source = source
+        self.waiting: deque[tuple[Run, ...]] = deque()
         self.free = list(scheduler.seats)
         self.flights: dict[str, _Flight] = {}
         self.tries: Counter[str] = Counter()
@@ -103,11 +117,18 @@ class _Desk:
 
     def work(self) -> None:
         """Until nothing is left to submit, and no job is left."""
-        while self.waiting or self.flights:
+        while self.waiting or self.flights or (self.source.open and not self.stopping):
+            self._ask()
             while self.waiting and self.free and not self.stopping:
                 self._submit(self.waiting.popleft(), self.free.pop(0))
             self._look()
             time.sleep(_TICK_SECONDS)
+
+    def _ask(self) -> None:
+        """Ask the source for what no run would have to wait for."""
+        hands = len(self.free) - len(self.waiting)
+        if hands > 0 and not self.stopping and self.source.open:
+            self.waiting.extend(shares(self.source.more(hands), self.scheduler))
 
     def stop(self) -> None:
         """Submit nothing further; ask the jobs for a checkpoint and an end."""
@@ -141,7 +162,8 @@ class _Desk:
         sweep = self.config
         if seat.environment.get("CUDA_VISIBLE_DEVICES"):
             sweep = sweep.model_copy(update={"devices": None})  # counted anew within the job
-        folder.put(Load(tuple(runs), sweep, self.plan.name, self.plan.output, Path.cwd()))
+        watched = tuple(run.id for run in runs if self.source.watched(run))
+        folder.put(Load(tuple(runs), sweep, self.plan.name, self.plan.output, Path.cwd(), watched))
         with _undisturbed():
             job = self.scheduler.submit(Carrier(str(folder.path), dict(seat.environment)))
             self.flights[job] = _Flight(job, folder, seat, {run.id: run for run in runs})
@@ -193,6 +215,9 @@ class _Desk:
                 self.look.started(flight.name(slot), flight.left[run_id])
             case Heard(slot, event):
                 self.look.heard(flight.name(slot), event)
+            case Look(run_id, step, value) if run_id in flight.left:
+                go_on = self.source.looked(flight.left[run_id], step, value)
+                flight.folder.judge(run_id, step, go_on=go_on)
             case End(slot, run_id, how, reason) if run_id in flight.left:
                 self._ended(flight, slot, flight.left[run_id], how, reason)
             case Down():
@@ -207,13 +232,22 @@ class _Desk:
         if how == "interrupted" and not self.stopping:
             how = "busy"  # put off: the job is queued again
         self.look.ended(flight.name(slot), run, how, reason)
-        if how in {"finished", "failed"}:
-            del flight.left[run.id]
-        if how == "failed":
+        if how in {"finished", "failed", "pruned"}:
+            self._through(flight, run, how, reason)
+
+    def _through(self, flight: _Flight, run: Run, how: str, reason: str) -> None:
+        """A run has come to an end of which the source is told."""
+        del flight.left[run.id]
+        if how == "finished":
+            self.source.finished(run)
+        elif how == "pruned":
+            self.source.pruned(run, reason)
+        else:
             self._fail(run, reason)
 
     def _fail(self, run: Run, reason: str) -> None:
         self.failures.append(Failure(run, reason))
+        self.source.failed(run, reason)
         if self.config.on_error == "stop" and not self.stopping:
             self.stop()
 
@@ -223,9 +257,13 @@ class _Desk:
         self.free.append(flight.seat)
         flight.folder.drop_load()
         for run in [*flight.left.values()]:
+            how = ""
             if run.folder.record() is not None and run.base_folder.record() is not None:
-                self.look.ended(flight.name(""), run, "finished", "")
-                del flight.left[run.id]
+                how = "finished"
+            elif run.id in flight.begun and run.folder.state == "pruned":
+                how = "pruned"
+            if how:
+                self._ended(flight, "", run, how, run.folder.reason if how == "pruned" else "")
         if not flight.left:
             return
         reason = _reason(flight, state)
@@ -284,10 +322,10 @@ def _reason(flight: _Flight, state: State | None) -> str:
     return f"job {flight.id} ended early{word}, see {flight.folder.path}"
 
 
-def shares(plan: Plan, scheduler: Scheduler) -> list[tuple[Run, ...]]:
+def shares(given: Sequence[Group], scheduler: Scheduler) -> list[tuple[Run, ...]]:
     """What travels together: the runs of a group, or a part of them, the largest group first."""
     groups = sorted(
-        (group.runs for group in plan.groups),
+        (group.runs for group in given),
         key=lambda runs: sum(run.estimate.seconds for run in runs),
         reverse=True,
     )

@@ -1,11 +1,13 @@
 """A job's folder, ``sweeps/<name>/jobs/<number>/``, on a file system that both sides see.
 
-``load.pickle`` is what the job gets, ``news.jsonl`` what it tells, ``cancel`` a mark that asks it
-to stop, ``log.txt`` what its processes print.
+``load.pickle`` is what the job gets, ``news.jsonl`` what it tells, ``verdicts.jsonl`` which of a
+search's runs are worth going on with, ``cancel`` a mark that asks it to stop, ``log.txt`` what its
+processes print.
 """
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ class Load:
     output: Path
     here: Path
     """Working directory of the command: paths are relative to it."""
+    watched: tuple[str, ...] = ()
+    """Ids of the runs whose looks at the dev set wait for a verdict."""
 
 
 class JobFolder:
@@ -62,6 +66,8 @@ class JobFolder:
 
     def put(self, load: Load) -> None:
         """Say what the job gets."""
+        # There before anybody looks: over NFS a file that was missed stays missing for a while.
+        self._verdicts.touch()
         (self.path / "load.pickle").write_bytes(pickle.dumps(load, pickle.HIGHEST_PROTOCOL))
 
     def load(self) -> Load:
@@ -76,6 +82,21 @@ class JobFolder:
         """Add a line for the command."""
         with (self.path / "news.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(news.dump(told) + "\n")
+
+    def judge(self, run_id: str, step: int, *, go_on: bool) -> None:
+        """Pass a verdict on a run that came to a step."""
+        with self._verdicts.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps([run_id, step, go_on]) + "\n")
+
+    def verdicts(self) -> dict[tuple[str, int], bool]:
+        """Run and step to whether it is worth going on with, as far as that was said."""
+        whole, _, _ = self._verdicts.read_text(encoding="utf-8").rpartition("\n")
+        told = [json.loads(line) for line in whole.splitlines()]
+        return {(run_id, step): go_on for run_id, step, go_on in told}
+
+    @property
+    def _verdicts(self) -> Path:
+        return self.path / "verdicts.jsonl"
 
     def heard(self) -> Iterator[News]:
         """Whole lines that were added since the last call."""

@@ -24,6 +24,7 @@ from mtsweep.plan import Plan, Run, groups
 from mtsweep.sweep import memory
 from mtsweep.sweep.away.folder import JobFolder, Load
 from mtsweep.sweep.away.news import Down, End, Heard, Line, Start, Up
+from mtsweep.sweep.away.relay import Relay
 from mtsweep.sweep.engine import drive
 from mtsweep.sweep.slots import slots
 from mtsweep.sweep.wire import Advanced, Event
@@ -64,7 +65,9 @@ def _work(folder: JobFolder) -> None:
             run.folder.start(run.as_yaml())
             run.folder.set_state("failed", left_out[run.id])
             scribe.ended("", run, "failed", left_out[run.id])
-    drive(memory.without(plan, left_out), load.sweep, slots(load.sweep, plan.processes), scribe)
+    plan = memory.without(plan, left_out)
+    relay = Relay(plan.groups, folder, load.watched)
+    drive(plan, load.sweep, slots(load.sweep, plan.processes), scribe, relay)
 
 
 def _plan(load: Load) -> Plan:

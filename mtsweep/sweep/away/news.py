@@ -45,6 +45,15 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What the dev set says of a run in hand, which waits for a verdict on it."""
+
+    run_id: str
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
 class End:
     """A worker is through with a run."""
 
@@ -63,7 +72,7 @@ class Down:
     reason: str = ""
 
 
-News = Up | Line | Start | Heard | End | Down
+News = Up | Line | Start | Heard | Look | End | Down
 
 _NEWS = {kind.__name__: kind for kind in get_args(News)}
 _EVENTS = {kind.__name__: kind for kind in get_args(Event)}
