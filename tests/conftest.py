@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """A GPU is for the tests that are about it (``pytest -m gpu``); the others have the CPU."""
     if "gpu" not in config.option.markexpr.replace("not gpu", ""):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_start_at_once() -> Iterator[None]:
+    """Commands and their workers are forked, libraries and all; what CUDA holds would not be."""
+    from tests import nursery
+
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.platform == "linux" and os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+            patch.setattr("subprocess.Popen", nursery.Popen)
+        yield
 
 
 @pytest.fixture(scope="session")

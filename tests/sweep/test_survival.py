@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from tests.nursery import NAME, STARTUP
+
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
     pytest.mark.slow,
 ]
 
-FAULTS = Path(__file__).parents[1] / "faults"
 SWEEP = [
     "-m", "lora.r=2,4", "lora.lora_dropout=0.1", "model=tiny_causal", "trainer=smoke",
     "data.test_size=6", "data.dev_size=4", "data.size=64", "trainer.eval_steps=1000",
@@ -39,9 +40,8 @@ def started(
     """A command in a folder; whatever of it is left at the end is killed, by process id."""
 
     def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        assert limit is not None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     process = subprocess.Popen(
         [sys.executable, "-m", "mtsweep", *command],
@@ -50,7 +50,7 @@ def started(
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        preexec_fn=prepare,  # noqa: PLW1509
+        preexec_fn=prepare if limit else None,  # noqa: PLW1509
     )
     try:
         yield process
@@ -68,12 +68,20 @@ def finish(command: list[str], folder: Path, **environment: str) -> tuple[int, s
 
 
 def descendants(pid: int) -> list[int]:
+    """What a command started, and what that started; not what the tests have workers forked by."""
     try:
         told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
     except OSError:
         return []
     children = [int(child) for child in told.split()]
-    return [*children, *(each for child in children for each in descendants(child))]
+    own = [child for child in children if name(child) != NAME]
+    return [*own, *(each for child in own for each in descendants(child))]
+
+
+def name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+    return ""
 
 
 def alive(pid: int) -> bool:
@@ -265,7 +273,7 @@ def test_a_full_disk_is_told_and_nothing_half_written_is_trusted(tmp_path):
 
 def test_out_of_memory_halves_the_micro_batch_and_keeps_the_effective_batch(tmp_path):
     command = [*SWEEP, "trainer.per_device_train_batch_size=12", "trainer.max_steps=4"]
-    fault = {"PYTHONPATH": str(FAULTS), "TEST_FAULT": "oom:4"}
+    fault = {"PYTHONPATH": STARTUP, "TEST_FAULT": "oom:4"}
     code, told = finish(command, tmp_path, **fault)
     assert code == 0, told
     assert "goes on with 6 and 2 accumulation steps" in told
@@ -278,7 +286,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_effective_batch(tmp_
 
 
 def test_a_run_too_large_for_one_pair_fails_with_advice_and_the_others_go_on(tmp_path):
-    fault = {"PYTHONPATH": str(FAULTS), "TEST_FAULT": "oom:0"}
+    fault = {"PYTHONPATH": STARTUP, "TEST_FAULT": "oom:0"}
     code, told = finish(SWEEP, tmp_path, **fault)
     assert code == 1
     assert told.count("failed: out of memory, even with one pair at a time") >= 2
@@ -287,26 +295,26 @@ def test_a_run_too_large_for_one_pair_fails_with_advice_and_the_others_go_on(tmp
 
 
 def test_a_run_that_hangs_is_ended_and_taken_up_again(tmp_path):
-    fault = {"PYTHONPATH": str(FAULTS), "TEST_FAULT": f"hang:{tmp_path / 'hung'}"}
-    code, told = finish([*SWEEP, "sweep.timeout=1"], tmp_path, **fault)
+    fault = {"PYTHONPATH": STARTUP, "TEST_FAULT": f"hang:{tmp_path / 'hung'}"}
+    code, told = finish([*SWEEP, "sweep.timeout=0.4"], tmp_path, **fault)
     assert code == 0, told
-    assert "no end after 1 minutes (sweep.timeout); it is taken up again" in told
+    assert "no end after 0.4 minutes (sweep.timeout); it is taken up again" in told
     assert len(records(tmp_path)) == 2
     assert not alive(int((tmp_path / "hung").read_text()))
 
 
 def test_a_run_that_hangs_too_often_fails_by_name(tmp_path):
-    fault = {"PYTHONPATH": str(FAULTS), "TEST_FAULT": f"hang:{tmp_path / 'hung'}"}
-    code, told = finish([*SWEEP, "sweep.timeout=0.7", "sweep.retries=0"], tmp_path, **fault)
+    fault = {"PYTHONPATH": STARTUP, "TEST_FAULT": f"hang:{tmp_path / 'hung'}"}
+    code, told = finish([*SWEEP, "sweep.timeout=0.4", "sweep.retries=0"], tmp_path, **fault)
     assert code == 1
-    assert "failed: lora.r=2: no end after 0.7 minutes" in told
+    assert "failed: lora.r=2: no end after 0.4 minutes" in told
     assert list(records(tmp_path)) == [4]
     assert not alive(int((tmp_path / "hung").read_text()))
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run_within_the_logging_interval(tmp_path):
     command = ["lora.r=2", *SWEEP[2:], "trainer.max_steps=40", "trainer.logging_steps=5"]
-    fault = {"PYTHONPATH": str(FAULTS), "TEST_FAULT": "gradient:3"}
+    fault = {"PYTHONPATH": STARTUP, "TEST_FAULT": "gradient:3"}
     code, told = finish(command, tmp_path, **fault)
     assert code == 1
     assert re.search(r"failed: not finite: (loss|grad_norm) is (nan|inf) at step 5;", told), told

@@ -1,4 +1,4 @@
-"""Put on PYTHONPATH by tests: makes training fail in ways that a CPU does not fail by itself.
+"""Training that fails in ways that a CPU does not fail by itself.
 
 ``TEST_FAULT=oom:4``: more than four examples at once are too many, as CUDA would say it.
 ``TEST_FAULT=hang:FILE``: the first training step ever hangs; ``FILE`` gets the id of a process that
@@ -10,15 +10,13 @@ which it computes nothing more for that process; ``FILE`` is made.
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+
+from tests.imports import when_imported
 
 
 def _faulty(trainer: Any) -> None:
@@ -48,22 +46,6 @@ def _faulty(trainer: Any) -> None:
     trainer.training_step = training_step
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> Any:
-        if name != "transformers.trainer":
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return spec
-        run = spec.loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            run(module)
-            _faulty(module.Trainer)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
-if os.environ.get("TEST_FAULT"):
-    sys.meta_path.insert(0, _Finder())
+def begin() -> None:
+    """Let trainings of this process fail as its environment says."""
+    when_imported({"transformers.trainer"}, lambda module: _faulty(module.Trainer))

@@ -1,4 +1,4 @@
-"""Put on PYTHONPATH by the benchmark of the engine: says what each process spent its CPU time on.
+"""What each process of a benchmark spent its CPU time on.
 
 ``STAGES=FOLDER``: at its end a process writes ``FOLDER/<pid>.json`` with seconds by stage. A stage
 within another one counts for itself alone; what no stage names is ``start`` (imports, above all).
@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import atexit
 import functools
-import importlib.abc
-import importlib.machinery
 import json
 import os
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from tests.imports import when_imported
 
 STAGES = {
     "mtsweep.compose.command": {"asked": "plan"},
@@ -76,28 +75,12 @@ def _wrap(module: ModuleType) -> None:
         setattr(owner, name, _counted(getattr(owner, name), stage))
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> Any:
-        if name not in STAGES:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return spec
-        run = spec.loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            run(module)
-            _wrap(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
 def _tell(folder: Path) -> None:
     _switch()
     (folder / f"{os.getpid()}.json").write_text(json.dumps(spent), encoding="utf-8")
 
 
-if os.environ.get("STAGES"):
-    sys.meta_path.insert(0, _Finder())
+def begin() -> None:
+    """Count from here on."""
+    when_imported(STAGES, _wrap)
     atexit.register(_tell, Path(os.environ["STAGES"]))
