@@ -30,8 +30,9 @@ NAME = "nursery"
 STARTUP = str(Path(__file__).parent / "startup")
 """On PYTHONPATH it does what ``TEST_FAULT`` says; forks do that without it."""
 _MODULES = ("mtsweep", "mtsweep.sweep.worker")
-_READ_WHEN_USED = ("MTSWEEP_", "WANDB_", "PYTEST_", "TEST_")
-"""Variables by how they begin; libraries may read all others when they are imported."""
+_READ_WHEN_USED = ("MTSWEEP_", "WANDB_", "PYTEST_", "TEST_", "TORCHINDUCTOR_", "ACCELERATE_")
+"""Variables by how they begin, which are read late or set by libraries themselves; what others say
+may be read by libraries when they are imported."""
 _ENVIRONMENT = dict(os.environ)
 _PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 """As ``subprocess`` names the ends of its pipes."""
