@@ -1,8 +1,8 @@
 """What a run will take, before it is started: memory, seconds, disk. Without torch.
 
-Parameters are counted from the model's configuration; what training adds follows Korthikanti et al.
-2022 (activations: 34 bytes a token, layer and hidden unit in 16 bits, without attention matrices).
-Finished runs of the same model correct both figures.
+Parameters are counted from the model's configuration. What the backward pass needs was counted on
+models built by transformers and PEFT (``tests/test_estimate.py`` does it again). Finished runs of
+the same model correct both figures.
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ from mtsweep.data.pairs import Corpus
 from mtsweep.record import Record
 
 _CHARACTERS_PER_TOKEN = 3.0
-_ACTIVATION_BYTES = 17
-"""Per token, layer, hidden unit, and byte of precision."""
+_KEPT = {"causal": (9.0, 3.9), "seq2seq": (7.0, 2.75)}
+"""Values that a layer keeps for its backward pass: of each token and hidden unit, and of each token
+and unit of its inner layer."""
+_KEPT_FOR_DROPOUT = {"causal": (8.5, 0.9), "seq2seq": (11.0, 1.5)}
+"""More of them where updates have a dropout of their own: masks, and what is left of the inputs."""
+_KEPT_WHOLE = 1.35
+"""Times as much where float32 weights are trained in 16 bits: what runs between layers is wide."""
+_LOGIT_BYTES = 10
+"""Of each target token and entry of the vocabulary: the logit, its float32, its gradient."""
+_TILE, _TILE_TOKENS = 32768, 4096
+"""Entries of the vocabulary that TRL scores at once, and for how many tokens."""
 _PROCESS_BYTES = 450 << 20
 """Of libraries in a CPU process; a GPU's allocator does not see them."""
 _FLOPS = {"cpu": 6e10, "gpu": 4e13}
@@ -39,6 +48,8 @@ class Shape:
     layers: int
     hidden: int
     vocabulary: int
+    inner: int
+    """Units of the inner layer between a block's two or three last matrices."""
     sides: int
     """Sum of inputs and outputs of every adapted layer: parameters of an update of rank 1."""
     frozen: int = 0
@@ -96,6 +107,7 @@ def shape(config: Mapping[str, Any], model: ModelConfig | None = None) -> Shape:
         layers=_layers(config),
         hidden=hidden,
         vocabulary=vocabulary,
+        inner=_inner(config, hidden),
         sides=sum(block.rows + block.columns for block in blocks),
         frozen=sum(block.rows * block.columns for block in frozen)
         + (vocabulary * hidden if "embeddings" in parts else 0),
@@ -118,9 +130,13 @@ def _layers(config: Mapping[str, Any]) -> int:
     return int(config.get("num_hidden_layers", 12))
 
 
+def _inner(config: Mapping[str, Any], hidden: int) -> int:
+    return int(config.get("intermediate_size") or config.get("encoder_ffn_dim") or 4 * hidden)
+
+
 def _decoder(config: Mapping[str, Any], hidden: int) -> list[_Block]:
     heads = int(config.get("num_attention_heads", 8))
-    inner = int(config.get("intermediate_size") or 4 * hidden)
+    inner = _inner(config, hidden)
     size = int(config.get("head_dim") or hidden // heads)
     keys = size * int(config.get("num_key_value_heads") or heads)
     layer = [(hidden, size * heads), (hidden, keys), (hidden, keys), (size * heads, hidden)]
@@ -159,14 +175,19 @@ def estimate(config: RunConfig, model: Mapping[str, Any], corpus: Corpus) -> Est
         weights = bytes_each * size.embedding + int(0.53 * size.linear)
     update = trained * ((0 if whole else 4) + 4 + 8)  # weights of the update, gradients, Adam
     shown = config.prompt.shots if config.model.kind == "causal" else 0
-    plain = _length(corpus, trainer.max_length)
+    plain, longest = _lengths(corpus, trainer.max_length)
     length = min(plain * (1 + shown), trainer.max_length or math.inf)
     tokens = trainer.per_device_train_batch_size * length
-    kept = 1 if trainer.gradient_checkpointing else size.layers
-    activations = (
-        0 if untouched else int(_ACTIVATION_BYTES * bytes_each * tokens * size.hidden * kept)
+    fullest = trainer.per_device_train_batch_size * min(
+        longest + plain * shown, trainer.max_length or math.inf
     )
-    logits = int(2 * 4 * tokens / 2 * size.vocabulary)
+    activations = 0 if untouched else int(fullest * _kept(size, config, on_gpu=on_gpu))
+    if config.model.kind == "causal":
+        logits = int(2 * 4 * min(fullest / 2, _TILE_TOKENS) * min(size.vocabulary, _TILE))
+    else:
+        logits = int(_LOGIT_BYTES * fullest / 2 * size.vocabulary)
+    if whole and on_gpu and config.model.dtype == "auto":
+        weights += 2 * trained  # copies in 16 bits
     memory = weights + update + activations + logits + (0 if on_gpu else _PROCESS_BYTES)
     steps = trainer.max_steps or trainer.num_train_epochs * len(corpus.train) / trainer.batch
     read = 0 if untouched else steps * trainer.gradient_accumulation_steps * tokens
@@ -196,10 +217,36 @@ def _held(trainer: TrainerConfig, *, whole: bool) -> int:
     return (0 if whole else 4) + 4 + (8 if plain else 0)
 
 
-def _length(corpus: Corpus, limit: int | None) -> float:
-    """Tokens of a pair, prompt included, guessed from the longest half of the first pairs."""
-    guess = corpus.typical_length / _CHARACTERS_PER_TOKEN + 16
-    return min(guess, limit) if limit else guess
+def _kept(size: Shape, config: RunConfig, *, on_gpu: bool) -> float:
+    """Bytes that the backward pass needs of each token."""
+    lora, trainer = config.lora, config.trainer
+    half = on_gpu and trainer.others.get("bf16", True) is not False
+    whole, kind = lora.method == "none", config.model.kind
+    dropout = _KEPT_FOR_DROPOUT[kind] if lora.lora_dropout and not whole else (0.0, 0.0)
+    widths = size.hidden, size.inner
+    values = sum(
+        (each + more) * width
+        for each, more, width in zip(_KEPT[kind], dropout, widths, strict=True)
+    )
+    values *= _KEPT_WHOLE if whole and half else 1
+    # A token is of the source or of the target, and passes through the layers of one side.
+    layers = size.layers / (2 if kind == "seq2seq" else 1)
+    if trainer.gradient_checkpointing:
+        return (values + size.hidden * layers) * (2 if half else 4)
+    return values * layers * (2 if half else 4)
+
+
+def _lengths(corpus: Corpus, limit: int | None) -> tuple[float, float]:
+    """Tokens of a pair, prompt included, guessed from characters: of the longer ones, the longest.
+
+    A batch is as long as its longest pair, and some batch has the longest of all.
+    """
+    guesses = (
+        length / _CHARACTERS_PER_TOKEN + 16
+        for length in (corpus.typical_length, corpus.greatest_length)
+    )
+    typical, longest = (min(guess, limit) if limit else guess for guess in guesses)
+    return typical, longest
 
 
 def kind(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -74,7 +74,8 @@ class Training(BaseModel):
     seconds: float
     """Of the training loop, dev losses included, over all starts."""
     seconds_per_step: float | None = None
-    """Of an optimiser step, without dev set and checkpoints, over the last start."""
+    """Of an optimiser step, without dev set and checkpoints, over the last start; the first step of
+    it is left out, in which kernels are loaded and compiled."""
     steps: int
     """Optimiser steps taken."""
     too_long: int

@@ -140,3 +140,75 @@ def test_runs_tell_of_each_other_by_model_tuning_and_bits():
 def test_a_record_says_how_far_the_estimate_was_off():
     assert estimates.missed(past(2000, 48.0)) == "memory 2.0 x, time 0.5 x of the estimate"
     assert estimates.missed(record()) == ""
+
+
+SMALL = {
+    "causal": {
+        "model_type": "llama", "hidden_size": 256, "intermediate_size": 1024, "vocab_size": 500,
+        "num_attention_heads": 8, "num_key_value_heads": 2, "num_hidden_layers": 2,
+    },
+    "seq2seq": {
+        "model_type": "m2m_100", "is_encoder_decoder": True, "d_model": 256, "vocab_size": 500,
+        "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 1024, "decoder_ffn_dim": 1024,
+        "encoder_attention_heads": 8, "decoder_attention_heads": 8, "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0, "attention_dropout": 0.0,
+    },
+}  # fmt: skip
+"""Without dropout of attention, for which a CPU keeps whole matrices and a GPU does not."""
+
+
+def kept(given, dropout: float, tokens: int, *, whole: bool, half: bool) -> int:
+    """Bytes that the backward pass of a model needs, parameters apart."""
+    import contextlib
+
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from torch.autograd.graph import saved_tensors_hooks
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    from mtsweep.training.compact import no_casts_behind_autocast
+
+    factory = AutoModelForSeq2SeqLM if given.get("is_encoder_decoder") else AutoModelForCausalLM
+    narrow = torch.bfloat16 if half and not whole else torch.float32
+    model = factory.from_config(AutoConfig.for_model(**given), dtype=narrow)
+    if not whole:
+        model = get_peft_model(
+            model, LoraConfig(r=4, target_modules="all-linear", lora_dropout=dropout)
+        )
+    ours = {each.untyped_storage().data_ptr() for each in model.parameters()}
+    found: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        found[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    ids = torch.arange(tokens).view(1, -1) + 5
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if given.get("is_encoder_decoder"):
+        batch["decoder_input_ids"] = ids
+    narrowed = torch.autocast("cpu", torch.bfloat16) if half else contextlib.nullcontext()
+    with saved_tensors_hooks(keep, lambda tensor: tensor), narrowed, no_casts_behind_autocast():
+        model.train()(**batch)
+    return sum(each.untyped_storage().nbytes() for at, each in found.items() if at not in ours)
+
+
+@pytest.mark.parametrize("half", [True, False], ids=["16 bits", "32 bits"])
+@pytest.mark.parametrize("way", ["lora", "dropout", "whole"])
+@pytest.mark.parametrize("kind", ["causal", "seq2seq"])
+def test_what_a_backward_pass_needs_is_known_within_a_quarter(kind, way, half):
+    given = SMALL[kind]
+    dropout, whole = 0.05 if way == "dropout" else 0.0, way == "whole"
+    more = kept(given, dropout, 96, whole=whole, half=half)
+    grown = (more - kept(given, dropout, 32, whole=whole, half=half)) / 64
+    sides = 2 if kind == "seq2seq" else 1  # so many tokens passed through either side
+    told = config(
+        {
+            "model": kind,
+            "model.name": "a/b",
+            "trainer": "seq2seq" if kind == "seq2seq" else "quick",
+            "lora": "none" if whole else "lora",
+            **({} if whole else {"lora.lora_dropout": dropout}),
+        }
+    )
+    expected = sides * estimates._kept(shape(given), told, on_gpu=half)
+    assert grown == pytest.approx(expected, rel=0.25)

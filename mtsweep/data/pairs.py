@@ -169,8 +169,16 @@ class Corpus:
     @cached_property
     def typical_length(self) -> int:
         """Characters of both sides of a pair; a quarter of ``longest_probe`` has more."""
-        lengths = sorted(len(pair.source) + len(pair.target) for pair in self.longest_probe)
-        return lengths[len(lengths) * 3 // 4] if lengths else 0
+        return self._lengths[len(self._lengths) * 3 // 4] if self._lengths else 0
+
+    @property
+    def greatest_length(self) -> int:
+        """Characters of both sides of the longest pair of ``longest_probe``."""
+        return self._lengths[-1] if self._lengths else 0
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted(len(pair.source) + len(pair.target) for pair in self.longest_probe)
 
 
 def fold(text: str) -> str:

@@ -53,10 +53,19 @@ class Report(TrainerCallback):
         self.tokens_per_pair = tokens_per_pair
         self.began = (0, 0.0)
         self.step_began = 0.0
-        self.stepping = 0.0
-        """Seconds within the steps of this start: no dev set, no checkpoints."""
+        self.steps: list[float] = []
+        """Seconds of each step of this start: no dev set, no checkpoints."""
         self.overflows = 0
         """Logged gradients, one behind the other, that float16 could not hold."""
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds a step; the first one is left out, which loads and compiles kernels.
+
+        ``None`` where no step was taken.
+        """
+        usual = self.steps[1:] or self.steps
+        return sum(usual) / len(usual) if usual else None
 
     def on_train_begin(
         self,
@@ -88,7 +97,7 @@ class Report(TrainerCallback):
     ) -> None:
         """Count a step."""
         device.settle()
-        self.stepping += time.monotonic() - self.step_began
+        self.steps.append(time.monotonic() - self.step_began)
         first, started = self.began
         pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         tokens = (state.global_step - first) * pairs * self.tokens_per_pair

@@ -24,7 +24,7 @@ from mtsweep.training import checkpoints, examples, preflight, settings
 from mtsweep.training.callbacks import Listener, Report
 from mtsweep.training.checkpoints import Checkpoint, Keeper
 from mtsweep.training.choice import Chooser, DevSet
-from mtsweep.training.compact import compact_head
+from mtsweep.training.compact import compact_head, no_casts_behind_autocast
 from mtsweep.training.company import Lead, Meet
 from mtsweep.training.examples import Examples
 from mtsweep.training.order import steady, token_mean
@@ -54,7 +54,7 @@ class Fitted:
     fewer_examples: int = 0
     """Training and dev texts with fewer examples before them than were asked for."""
     seconds_per_step: float | None = None
-    """Of this start, without dev set and checkpoints; ``None`` where it took no step."""
+    """Of this start, without its first step, dev set and checkpoints; ``None``: it took none."""
     chosen: dict[str, Any] = field(default_factory=dict)
     """Step, metric and value of the weights that were kept; empty: the last step's."""
 
@@ -112,7 +112,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
             listener.begin(start.step, start.step)
             steps = start.step
         else:
-            with compact_head():
+            with compact_head(), no_casts_behind_autocast():
                 state = hf.train(resume_from_checkpoint=str(start.path) if start else None)
             steps = state.global_step
         chosen = chooser.take_best(model, steps) if ranks.first() else {}
@@ -121,9 +121,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
         trainable = sum(each.numel() for each in model.parameters() if each.requires_grad)
         _clean(model, hf, trainer)
     seconds = earlier + time.monotonic() - began
-    taken = steps - (start.step if start else 0)
-    pace = report.stepping / taken if taken else None
-    return Fitted(seconds, steps, made.too_long, trainable, fewer, pace, chosen)
+    return Fitted(seconds, steps, made.too_long, trainable, fewer, report.pace, chosen)
 
 
 def _in_order(report: Report, chooser: Chooser, keeper: Keeper) -> list[TrainerCallback]:

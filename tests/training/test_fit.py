@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import pytest
 import torch
@@ -219,3 +220,40 @@ def test_the_preflight_tells_what_is_given_and_what_is_trained():
     told = preflight.check(list(PAIRS), list(rows), Spoilt(leave_alone), codec)
     assert "given   'English: Good morning.\\nSpanish:'" in told
     assert "trained ' Buenos días.<|end|>'" in told
+
+
+def test_autocast_alone_narrows_what_updates_are_given():
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base, layer = small_base("tiny_causal"), cast("Any", BaseTunerLayer)
+    own, ids = layer._cast_input_dtype, torch.arange(5, 45).view(1, -1)
+    copies: list[bool] = []
+
+    def told() -> torch.Tensor:
+        inner = layer._cast_input_dtype
+
+        def counted(self, x, dtype):
+            made = inner(self, x, dtype)
+            copies.append(made is not x)
+            return made
+
+        layer._cast_input_dtype = counted
+        try:
+            return model(input_ids=ids, labels=ids).loss
+        finally:
+            layer._cast_input_dtype = inner
+
+    base.model.to(torch.bfloat16)
+    with adapted(base, LoraConfig(method="lora", r=2), 1, None) as model:
+        with torch.autocast("cpu", torch.bfloat16):
+            plain, copied = told(), any(copies)
+            copies.clear()
+            with compact.no_casts_behind_autocast():
+                spared = told()
+            assert copied
+            assert not any(copies)
+            assert torch.equal(plain, spared)
+        with compact.no_casts_behind_autocast():
+            assert torch.isfinite(told())
+            assert any(copies), "without autocast an input has to be widened"
+    assert layer._cast_input_dtype is own
