@@ -236,9 +236,11 @@ def left() -> int | None:
     import resource
 
     found = [_meminfo().get("MemAvailable"), _left_of_group(Path("/sys/fs/cgroup"))]
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY:
-        found.append(limit - _pages(0))
+    # Of its pages, all count for one limit, and what is its own (data and stack) for the other.
+    for limited, place in ((resource.RLIMIT_AS, 0), (resource.RLIMIT_DATA, 5)):
+        limit, _ = resource.getrlimit(limited)
+        if limit != resource.RLIM_INFINITY:
+            found.append(max(0, limit - _pages(place)))
     return min((each for each in found if each is not None), default=None)
 
 

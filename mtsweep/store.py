@@ -1,8 +1,9 @@
 """What takes long to make and can be made again: kept on disk by what went into it.
 
-``<cache>/prepared/<kind>-<key>`` holds a digest and the content. An entry is written in one step,
+``<cache>/prepared/<kind>-<key>`` holds the content and a digest. An entry is written in one step,
 checked when it is read, and made by one process while others wait. When all entries together
-exceed :data:`ROOM`, those not used for longest go; the whole folder may be removed at any time.
+exceed :data:`ROOM`, those not used for longest go; one that is larger itself is kept, with as much
+again for what is made of it. The whole folder may be removed at any time.
 ``MTSWEEP_PREPARED=off`` neither reads nor writes it.
 """
 
@@ -16,23 +17,25 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from filelock import FileLock
 
 from mtsweep.cache import cache_dir
-from mtsweep.record import write
 
 log = logging.getLogger(__name__)
 
 ROOM = 4 * 2**30
-"""Bytes of all entries together."""
+"""Bytes of all entries together, or :data:`_TIMES` the largest one that was used lately."""
+_TIMES = 3
 WORTH = 0.5
 """Seconds of making from which a value is kept."""
-_MAGIC = b"mtsweep prepared 1\n"
+_ENDS = b"mtsweep prepared 2\n"
+_PIECE = 2**20
 _DIGEST = 32
 _WAIT = 600.0
 _DAY = 86400.0
+_RECENT = 7 * _DAY
 
 Value = TypeVar("Value")
 
@@ -54,7 +57,7 @@ def kept(
     pack: Callable[[Value], bytes],
     unpack: Callable[[bytes], Value],
 ) -> Value:
-    """A value out of the store, or made and put there.
+    """A value out of the store, or made and put there, where it goes into memory whole.
 
     Args:
         kind: What it is, for the name of the entry.
@@ -63,38 +66,70 @@ def kept(
         pack: Value to bytes.
         unpack: And back.
     """
+
+    def write(value: Value, file: IO[bytes]) -> None:
+        file.write(pack(value))
+
+    def read(file: IO[bytes], end: int) -> Value:
+        with file:
+            return unpack(file.read(end))
+
+    return kept_file(kind, key, make, write, read)
+
+
+def kept_file(
+    kind: str,
+    key: str,
+    make: Callable[[], Value],
+    write: Callable[[Value, IO[bytes]], object],
+    read: Callable[[IO[bytes], int], Value],
+    *,
+    anew: bool = False,
+) -> Value:
+    """A value out of the store, or made and put there.
+
+    Args:
+        kind: What it is, for the name of the entry.
+        key: Digest of everything that it is made of.
+        make: Makes it.
+        write: Writes it to a file.
+        read: Reads it from a file up to an end; has to close the file, now or later.
+        anew: Give back what is read, rather than what was made.
+    """
     if not in_use():
         return make()
     path = folder() / f"{kind}-{key}"
-    found = _read(path, unpack)
+    found = _read(path, read)
     if found is not None:
         return found
     with _alone(path):
-        found = _read(path, unpack)  # another process may have made it meanwhile
+        found = _read(path, read)  # another process may have made it meanwhile
         if found is not None:
             return found
         began = time.monotonic()
         value = make()
         if time.monotonic() - began >= WORTH:
-            _put(path, value, pack)
-        return value
+            _put(path, value, write)
+            found = _read(path, read) if anew else None
+        return value if found is None else found
 
 
-def _read(path: Path, unpack: Callable[[bytes], Value]) -> Value | None:
+def _read(path: Path, read: Callable[[IO[bytes], int], Value]) -> Value | None:
     """What an entry holds; ``None`` where there is none, or it is not whole."""
     try:
-        content = path.read_bytes()
+        file = path.open("rb")
     except OSError:
         return None
-    start = len(_MAGIC) + _DIGEST
-    body = memoryview(content)[start:]
-    if content[:start] != _MAGIC + _digest(body):
+    end = path.stat().st_size - len(_ENDS) - _DIGEST
+    if end < 0 or _digest(file, end) + _ENDS != file.read():
+        file.close()
         log.warning("%s is not whole; it is made again", path)
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
+    file.seek(0)
     with _no_garbage_collection():
-        return unpack(bytes(body))
+        return read(file, end)
 
 
 @contextlib.contextmanager
@@ -109,8 +144,13 @@ def _no_garbage_collection():  # noqa: ANN202 - an iterator for contextlib
             gc.enable()
 
 
-def _digest(body: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(body, digest_size=_DIGEST).digest()
+def _digest(file: IO[bytes], end: int) -> bytes:
+    """Digest of a file up to an end, where it is left."""
+    file.seek(0)
+    made = hashlib.blake2b(digest_size=_DIGEST)
+    for start in range(0, end, _PIECE):
+        made.update(file.read(min(_PIECE, end - start)))
+    return made.digest()
 
 
 @contextlib.contextmanager
@@ -128,15 +168,22 @@ def _alone(path: Path):  # noqa: ANN202 - an iterator for contextlib
         lock.release()
 
 
-def _put(path: Path, value: Value, pack: Callable[[Value], bytes]) -> None:
-    """Write an entry; a value that cannot be packed, and a full disk, only mean that it is not."""
+def _put(path: Path, value: Value, write: Callable[[Value, IO[bytes]], object]) -> None:
+    """Write an entry; a value that cannot be written, and a full disk, only mean that it is not."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     try:
-        body = pack(value)
-        if len(body) <= ROOM:
-            write(path, _MAGIC + _digest(body) + body)
-            _tidy(path.parent, keep=path)
+        with draft.open("w+b") as file:
+            write(value, file)
+            end = file.seek(0, os.SEEK_END)
+            file.write(_digest(file, end) + _ENDS)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _tidy(path.parent, keep=path)
     except (OSError, UnicodeEncodeError) as error:
         log.warning("%s is not kept (%s)", path, error)
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 def _tidy(place: Path, keep: Path) -> None:
@@ -151,9 +198,12 @@ def _tidy(place: Path, keep: Path) -> None:
                     path.unlink()
             elif path != keep:
                 entries.append((told.st_mtime, told.st_size, path))
-    left = sum(size for _, size, _ in entries) + keep.stat().st_size
+    newest = keep.stat().st_size
+    used = [size for when, size, _ in entries if time.time() - when < _RECENT]
+    room = max(ROOM, _TIMES * max(newest, *used, 0))
+    left = sum(size for _, size, _ in entries) + newest
     for _, size, path in sorted(entries):
-        if left <= ROOM:
+        if left <= room:
             return
         with contextlib.suppress(OSError):
             path.unlink()

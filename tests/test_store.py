@@ -67,9 +67,18 @@ def test_what_was_not_used_for_longest_goes_when_there_is_no_room(place, monkeyp
     assert {path.name for path in place.glob("text-?")} == {"text-a", "text-c", "text-d"}
 
 
-def test_what_alone_exceeds_the_room_is_not_kept(place, monkeypatch):
+def test_what_alone_exceeds_the_room_is_kept_with_twice_as_much_beside_it(place, monkeypatch):
     monkeypatch.setattr(store, "ROOM", 10)
-    assert [taken(text="x" * 100)[1], taken(text="x" * 100)[1]] == [True, True]
+    for age, key in enumerate("abcde"):
+        taken(key, key * 1000)
+        os.utime(place / f"text-{key}", (time.time() - 100 + age,) * 2)
+    assert {path.name for path in place.glob("text-?")} == {"text-c", "text-d", "text-e"}
+    taken("small", "x")
+    assert {path.name for path in place.glob("text-?")} == {"text-d", "text-e"}
+    for key in "de":
+        os.utime(place / f"text-{key}", (1000, 1000))  # nobody used them for long
+    taken("other", "y")
+    assert {path.name for path in place.glob("text-*[!k]")} == {"text-small", "text-other"}
 
 
 def _slow(place: Path, out: Path) -> None:

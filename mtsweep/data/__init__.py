@@ -7,7 +7,7 @@ the same for every cleaning, share and size, and a smaller size is inside a larg
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -77,7 +77,7 @@ def _corpus(config: DataConfig) -> Corpus:
         dev=parts.dev,
         test=parts.test,
         available=len(parts.train),
-        longest_probe=parts.train[:_PROBE],
+        longest_probe=tuple(parts.train[:_PROBE]),
         dropped=dropped,
         left_out=parts.left_out,
         synthetic=synthetic,
@@ -89,7 +89,7 @@ def _corpus(config: DataConfig) -> Corpus:
     )
 
 
-def _prefix(parts: Parts, size: int | None) -> tuple[Pair, ...]:
+def _prefix(parts: Parts, size: int | None) -> Sequence[Pair]:
     wanted = size or len(parts.train)
     if wanted > len(parts.train):
         raise TooFewPairsError(
@@ -157,7 +157,7 @@ def _cleaned(parts: Parts, config: DataConfig, of: str = "") -> Parts:
         dropped[of + step.name] += step.dropped
     return replace(
         parts,
-        train=tuple(train),
+        train=train,
         dropped={reason: count for reason, count in dropped.items() if count},
         steps=tuple(replace(step, name=of + step.name) for step in steps),
     )
@@ -179,4 +179,4 @@ def _without_leaks(parts: Parts, config: DataConfig, of: str = "") -> Parts:
     if not train:
         raise UserError("data.leaks: every training pair repeats a dev or test pair")
     dropped = {**parts.dropped, f"{of}leak": len(leaks)}
-    return replace(parts, train=tuple(train), dropped=dropped, leaks=tuple(leaks))
+    return replace(parts, train=train, dropped=dropped, leaks=tuple(leaks))

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 
 from mtsweep.config import DataConfig
+from mtsweep.data import spill
 from mtsweep.data.pairs import Conversation, Pair, Step, conversation, fold
 from mtsweep.data.scripts import language_check, script_check
+from mtsweep.data.seen import Seen
+from mtsweep.data.shelf import portions
 
 Check = Callable[[Pair], Pair | None]
 """A pair as it was, changed, or ``None`` where it is dropped."""
+Together = Callable[[Sequence[Pair]], list[Pair | None]]
+"""The same for some pairs at a time."""
 _TOGETHER = 8192
-"""Pairs that a step takes together, where many at a time cost less."""
+"""Pairs that go through all steps together."""
 
 _EXAMPLES = 3
 _SHOWN = 400
@@ -39,54 +43,71 @@ _NUMBER = re.compile(r"\d+(?:[.,:\u00a0 ]\d+)*")
 
 def cleaned(
     train: Sequence[Pair], held_out: Sequence[Pair], config: DataConfig
-) -> tuple[list[Pair], list[Step]]:
+) -> tuple[Sequence[Pair], list[Step]]:
     """Training pairs after every step of ``data.clean``, and what each step came to.
 
     Args:
-        train: Training pairs.
+        train: Training pairs; what is on disk is read once, and the result is there too.
         held_out: Dev and test pairs, which are counted and left as they are.
         config: Steps and bounds.
     """
-    kept, looked_at, steps = list(train), list(held_out), []
-    for name in config.clean:
-        before = len(kept)
-        kept, dropped, changed, examples = _through(kept, _results(name, kept, config))
-        looked_at, gone, other, _ = _through(looked_at, _results(name, looked_at, config))
-        steps.append(Step(name, before, dropped, changed, tuple(examples), gone + other))
-    return kept, steps
+    ways = [_Way(name, config) for name in config.clean]
+    kept = spill.like(train, _through(train, ways))
+    looked_at = [_Way(name, config) for name in config.clean]
+    for _ in _through(held_out, looked_at):
+        pass
+    both = zip(ways, looked_at, strict=True)
+    return kept, [way.told(other.lost + other.changed) for way, other in both]
 
 
-def _results(name: str, pairs: Sequence[Pair], config: DataConfig) -> Iterator[Pair | None]:
-    """What a step makes of each pair."""
-    if name in _CHECKS:
-        yield from map(_CHECKS[name](config), pairs)
-        return
-    check = language_check(config)
-    for start in range(0, len(pairs), _TOGETHER):
-        yield from check(pairs[start : start + _TOGETHER])
+def _through(pairs: Iterable[Pair], ways: Sequence[_Way]) -> Iterator[Pair]:
+    """What all steps leave of pairs, some pairs at a time."""
+    for portion in portions(pairs, _TOGETHER):
+        left = portion
+        for way in ways:
+            left = way.through(left)
+        yield from left
 
 
-def _through(
-    pairs: Sequence[Pair], results: Iterator[Pair | None]
-) -> tuple[list[Pair], int, int, list[tuple[str, str]]]:
-    kept: list[Pair] = []
-    dropped: list[Pair] = []
-    altered: list[Pair] = []
-    lost = changed = 0
-    for pair, result in zip(pairs, results, strict=True):
-        if result is pair:
-            kept.append(pair)
-        elif result is None:
-            lost += 1
-            if lost <= _EXAMPLES:
-                dropped.append(pair)
+class _Way:
+    """Pairs through one step, with an account."""
+
+    def __init__(self, name: str, config: DataConfig) -> None:
+        self._name = name
+        self._alone = _CHECKS[name](config) if name in _CHECKS else None
+        self._together = None if self._alone else _TOGETHER_CHECKS[name](config)
+        self._seen = self.lost = self.changed = 0
+        self._dropped: list[Pair] = []
+        self._altered: list[Pair] = []
+
+    def through(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """What the step leaves of some pairs."""
+        self._seen += len(pairs)
+        if self._alone:
+            results: Iterable[Pair | None] = map(self._alone, pairs)
         else:
-            changed += 1
-            kept.append(result)
-            if changed <= _EXAMPLES:
-                altered.append(pair)
-    shown = (dropped + altered)[:_EXAMPLES]
-    return kept, lost, changed, [(p.source[:_SHOWN], p.target[:_SHOWN]) for p in shown]
+            assert self._together is not None
+            results = self._together(pairs)
+        kept: list[Pair] = []
+        for pair, result in zip(pairs, results, strict=True):
+            if result is pair:
+                kept.append(pair)
+            elif result is None:
+                self.lost += 1
+                if self.lost <= _EXAMPLES:
+                    self._dropped.append(pair)
+            else:
+                self.changed += 1
+                kept.append(result)
+                if self.changed <= _EXAMPLES:
+                    self._altered.append(pair)
+        return kept
+
+    def told(self, held_out: int) -> Step:
+        """What the step came to, and to how many held-out pairs."""
+        shown = (self._dropped + self._altered)[:_EXAMPLES]
+        examples = tuple((pair.source[:_SHOWN], pair.target[:_SHOWN]) for pair in shown)
+        return Step(self._name, self._seen, self.lost, self.changed, examples, held_out)
 
 
 def edited(pair: Pair, edit: Callable[[str], str]) -> Pair:
@@ -171,35 +192,23 @@ def _same(config: DataConfig) -> Check:  # noqa: ARG001
     return check
 
 
-def _key(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=12).digest()
+def _first(told: Callable[[Pair], str]) -> Together:
+    """Drops pairs that say what another one said before."""
+    seen = Seen()
 
-
-def _duplicates(config: DataConfig) -> Check:  # noqa: ARG001
-    seen: set[bytes] = set()
-
-    def check(pair: Pair) -> Pair | None:
-        told = f"{pair.languages}\0{normal(pair.source)}\0{normal(pair.target)}"
-        key = _key(told)
-        if key in seen:
-            return None
-        seen.add(key)
-        return pair
+    def check(pairs: Sequence[Pair]) -> list[Pair | None]:
+        new = seen.new([f"{pair.languages}\0{told(pair)}" for pair in pairs])
+        return [pair if first else None for pair, first in zip(pairs, new, strict=True)]
 
     return check
 
 
-def _one_target(config: DataConfig) -> Check:  # noqa: ARG001
-    seen: set[bytes] = set()
+def _duplicates(config: DataConfig) -> Together:  # noqa: ARG001
+    return _first(lambda pair: f"{normal(pair.source)}\0{normal(pair.target)}")
 
-    def check(pair: Pair) -> Pair | None:
-        key = _key(f"{pair.languages}\0{normal(pair.source)}")
-        if key in seen:
-            return None
-        seen.add(key)
-        return pair
 
-    return check
+def _one_target(config: DataConfig) -> Together:  # noqa: ARG001
+    return _first(lambda pair: normal(pair.source))
 
 
 def _length(config: DataConfig) -> Check:
@@ -243,10 +252,14 @@ _CHECKS: dict[str, Callable[[DataConfig], Check]] = {
     "empty": _empty,
     "control_tokens": _control_tokens,
     "same": _same,
-    "duplicates": _duplicates,
-    "one_target": _one_target,
     "length": _length,
     "ratio": _ratio,
     "script": script_check,
     "numbers": _numbers,
+}
+
+_TOGETHER_CHECKS: dict[str, Callable[[DataConfig], Together]] = {
+    "duplicates": _duplicates,
+    "one_target": _one_target,
+    "language": language_check,
 }

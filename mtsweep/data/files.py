@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -24,21 +25,25 @@ def read_files(config: DataConfig) -> Pool:
         UserError: naming file and line, if a file is missing, empty, not UTF-8, or not as expected.
     """
     tally = Tally(strict=config.strict)
-    parts: dict[str, tuple[Pair, ...] | None] = {}
+    train: Sequence[Pair] = ()
+    held_out: dict[str, tuple[Pair, ...]] = {}
     provenance = []
     for part in ("train", "dev", "test"):
         name = getattr(config, f"{part}_file")
         if name is None:
-            parts[part] = None
             continue
         provenance.append(f"{part}: {name}")
-        parts[part] = read_file(
-            Path(name).expanduser(), f"data.{part}_file", config, tally, sample=part == "train"
+        found = read_file(
+            Path(name).expanduser(), f"data.{part}_file", config, tally, train=part == "train"
         )
+        if part == "train":
+            train = found
+        else:
+            held_out[part] = tuple(found)
     return Pool(
-        parts["train"] or (),
-        parts["dev"],
-        parts["test"],
+        train,
+        held_out.get("dev"),
+        held_out.get("test"),
         dict(tally.dropped),
         tally.left_out,
         provenance=tuple(provenance),
@@ -47,8 +52,8 @@ def read_files(config: DataConfig) -> Pool:
 
 
 def read_file(
-    path: Path, key: str, config: DataConfig, tally: Tally, *, sample: bool = False
-) -> tuple[Pair, ...]:
+    path: Path, key: str, config: DataConfig, tally: Tally, *, train: bool = False
+) -> Sequence[Pair]:
     """The pairs of one file.
 
     Args:
@@ -56,7 +61,8 @@ def read_file(
         key: Configuration key that names it, for complaints.
         config: How it is read.
         tally: Counts what is left out.
-        sample: Take ``data.sample`` rows at most.
+        train: Take ``data.sample`` rows at most; what memory has no room for lies on disk, in
+            the order of the split.
 
     Raises:
         UserError: naming file and line.
@@ -70,7 +76,7 @@ def read_file(
         rows = moses(*sides) if sides else _rows(path, kind, config)
         stem = bare(path).stem if kind != "moses" else bare(path).name
         pairs = tally.pairs(rows, maker(config), f"{key}: {path}", path.name, stem)
-        found = sampled(pairs, config.sample if sample else None, config.split_seed)
+        found = sampled(pairs, config.sample, config.split_seed) if train else tuple(pairs)
     except UserError as error:
         raise error if str(error).startswith("data.") else UserError(f"{key}: {error}") from error
     if not found:

@@ -7,7 +7,7 @@ What the hub cache holds wins, so that a command names the same runs tomorrow an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def read_hub(config: DataConfig) -> Pool:
     sides = [config.source_lang, config.target_lang] if joined else [config.config]
     splits = [_splits(place, commit, name, side) for side in sides]
     names = _chosen(config, list(splits[0]))
-    parts: dict[str, tuple[Pair, ...] | None] = {"dev": None, "test": None}
+    train: Sequence[Pair] = ()
+    held_out: dict[str, tuple[Pair, ...]] = {}
     for part, split in names.items():
         where = f"data.dataset: {name}, {part} split {split!r}"
         if joined:
@@ -44,16 +45,18 @@ def read_hub(config: DataConfig) -> Pool:
         else:
             rows = (Row(number, row) for number, row in enumerate(splits[0][split], start=1))
             pairs = tally.pairs(rows, maker(config), where, f"{name}:{split}", name)
-        count = config.sample if part == "train" else None
-        parts[part] = sampled(pairs, count, config.split_seed)
-        if not parts[part]:
+        if part == "train":
+            found = train = sampled(pairs, config.sample, config.split_seed)
+        else:
+            found = held_out[part] = tuple(pairs)
+        if not found:
             raise UserError(f"{where}: holds no pairs")
     subset = f" {config.config}" if config.config else ""
     at = f" at {commit}" if commit else ""
     return Pool(
-        parts["train"] or (),
-        parts["dev"],
-        parts["test"],
+        train,
+        held_out.get("dev"),
+        held_out.get("test"),
         dict(tally.dropped),
         tally.left_out,
         provenance=(f"{name}{subset}{at} ({', '.join(names.values())})",),

@@ -10,10 +10,12 @@ al. 2008). Only held-out texts that have it, of a size that can be similar, are 
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mtsweep.data import spill
 from mtsweep.data.clean import normal
 from mtsweep.data.pairs import Conversation, Leak, Pair
 
@@ -27,7 +29,7 @@ _ROUNDING = 1e-9
 
 def without_leaks(
     train: Sequence[Pair], held_out: Sequence[Pair], similarity: float
-) -> tuple[list[Pair], list[Leak]]:
+) -> tuple[Sequence[Pair], list[Leak]]:
     """Training pairs that repeat no held-out pair, and those that do.
 
     Args:
@@ -41,16 +43,16 @@ def without_leaks(
         # The source of one direction may be the target of another.
         sources = targets = sources + targets
     index = {"source": _Index(sources, similarity), "target": _Index(targets, similarity)}
-    kept: list[Pair] = []
+    kept = array("q")
     leaks: list[Leak] = []
-    for pair in train:
+    for place, pair in enumerate(train):
         if found := index["source"].nearest(normal(pair.source)):
             leaks.append(Leak(pair.id, found[0], "source", found[1], pair.source))
         elif _may_repeat(pair) and (found := index["target"].nearest(normal(pair.target))):
             leaks.append(Leak(pair.id, found[0], "target", found[1], pair.target))
         else:
-            kept.append(pair)
-    return kept, leaks
+            kept.append(place)
+    return (spill.chosen(train, kept) if leaks else train), leaks
 
 
 def _may_repeat(pair: Pair) -> bool:

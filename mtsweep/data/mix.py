@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mtsweep.config import DataConfig
 from mtsweep.data.files import read_file
 from mtsweep.data.pairs import EXAMPLES, Examples, Pair, fold
+from mtsweep.data.spill import one_behind_other
 from mtsweep.data.split import Parts, in_hash_order
 from mtsweep.data.tally import Tally
 from mtsweep.errors import UserError
@@ -36,19 +37,22 @@ def combined(config: DataConfig, read: Callable[[DataConfig], Parts]) -> Parts:
             found = found.spoken((own.source_lang, own.target_lang))
         parts.append(found)
     sizes = _sizes([len(part.train) for part in parts], [part.share for part in config.mix])
-    train = [pair for part, size in zip(parts, sizes, strict=True) for pair in part.train[:size]]
-    beyond = sum(len(part.train) for part in parts) - len(train)
+    beyond = sum(len(part.train) for part in parts) - sum(sizes)
     dev = tuple(pair for part in parts for pair in part.dev)
     test = tuple(pair for part in parts for pair in part.test)
     held_out = {pair.split_key for pair in (*dev, *test)}
-    kept = [pair for pair in train if pair.split_key not in held_out]
+    train = in_hash_order(
+        (pair for part, size in zip(parts, sizes, strict=True) for pair in part.train[:size]
+         if pair.split_key not in held_out),
+        config.split_seed,
+    )  # fmt: skip
     dropped = sum((Counter(part.dropped) for part in parts), Counter())
     if beyond:
         dropped["beyond its share"] = beyond
-    if len(kept) < len(train):
-        dropped["also in test or dev"] += len(train) - len(kept)
+    if len(train) < sum(sizes):
+        dropped["also in test or dev"] += sum(sizes) - len(train)
     return Parts(
-        in_hash_order(kept, config.split_seed),
+        train,
         dev,
         test,
         dict(dropped),
@@ -95,17 +99,25 @@ def read_synthetic(config: DataConfig, real: Parts) -> Parts:
         )
     tally = Tally(strict=config.strict)
     plain = config.model_copy(
-        update={"format": None, "source_column": None, "target_column": None, "form": "pairs"}
-    )
-    found = read_file(path, "data.synthetic_file", plain, tally)
+        update={
+            "sample": None, "format": None, "source_column": None, "target_column": None,
+            "form": "pairs",
+        }
+    )  # fmt: skip
+    found = read_file(path, "data.synthetic_file", plain, tally, train=True)
     held_out = (*real.dev, *real.test)
     sources = {fold(pair.source) for pair in held_out}
     targets = {fold(pair.target) for pair in held_out}
-    kept: list[Pair] = []
     repeated: list[Pair] = []
-    for pair in found:
-        known = fold(pair.source) in sources or fold(pair.target) in targets
-        (repeated if known else kept).append(pair)
+
+    def kept() -> Iterator[Pair]:
+        for pair in found:
+            if fold(pair.source) in sources or fold(pair.target) in targets:
+                repeated.append(pair)
+            else:
+                yield pair
+
+    train = in_hash_order(kept(), config.split_seed)
     if repeated and config.leaks == "error":
         raise UserError(
             f"data.leaks: {len(repeated)} synthetic pairs repeat a dev or test pair, the first is "
@@ -114,7 +126,6 @@ def read_synthetic(config: DataConfig, real: Parts) -> Parts:
     dropped = Counter({f"synthetic: {reason}": count for reason, count in tally.dropped.items()})
     if repeated:
         dropped["synthetic: also in test or dev"] = len(repeated)
-    train = in_hash_order(kept, config.split_seed)
     left_out = {f"synthetic: {reason}": some for reason, some in tally.left_out.items()}
     malformed = tuple(tally.malformed)
     return Parts(train, real.dev, real.test, dict(dropped), left_out, malformed=malformed)
@@ -122,7 +133,7 @@ def read_synthetic(config: DataConfig, real: Parts) -> Parts:
 
 def mixed(
     real: Sequence[Pair], synthetic: Sequence[Pair], share: float | None, size: int | None
-) -> tuple[tuple[Pair, ...], int]:
+) -> tuple[Sequence[Pair], int]:
     """Real and synthetic training pairs in the share asked for, each a prefix of its kind.
 
     Args:
@@ -138,9 +149,9 @@ def mixed(
         UserError: if there are fewer pairs than that takes.
     """
     if share is None:
-        whole = (*real, *synthetic)
-        wanted = size or len(whole)
-        few = round(wanted * len(synthetic) / len(whole))
+        whole = len(real) + len(synthetic)
+        wanted = size or whole
+        few = round(wanted * len(synthetic) / whole)
         many = wanted - few
     elif size is not None:
         few, many = round(share * size), size - round(share * size)
@@ -154,4 +165,4 @@ def mixed(
                 f"data.synthetic_share: it takes {count} {name} pairs, and there are {len(there)}; "
                 "lower data.size or change the share"
             )
-    return (*real[:many], *synthetic[:few]), few
+    return one_behind_other(real[:many], synthetic[:few]), few

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -66,7 +66,7 @@ EXAMPLES = 3
 class Pool:
     """The pairs of a source before the split, and what was left out on the way."""
 
-    train: tuple[Pair, ...]
+    train: Sequence[Pair]
     dev: tuple[Pair, ...] | None = None
     """``None``: still to be split off ``train``."""
     test: tuple[Pair, ...] | None = None
@@ -116,7 +116,8 @@ class Corpus:
 
     source_lang: str
     target_lang: str
-    train: tuple[Pair, ...]
+    train: Sequence[Pair]
+    """In memory, or on disk where there are too many (``shelf.py``)."""
     dev: tuple[Pair, ...]
     test: tuple[Pair, ...]
     available: int

@@ -9,14 +9,16 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import version
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mtsweep
 from mtsweep import store
 from mtsweep.config import DataConfig
-from mtsweep.data import catalogs, files, hub
-from mtsweep.data.pairs import Conversation, Leak, Message, Pair, Step
+from mtsweep.data import catalogs, files, hub, spill
+from mtsweep.data.pairs import Leak, Step
+from mtsweep.data.shelf import Batches, Shelf, Writer
 from mtsweep.data.split import Parts
 from mtsweep.errors import UserError
 
@@ -37,7 +39,7 @@ def kept(config: DataConfig, what: str, make: Callable[[], Parts]) -> Parts:
         return make()
     told = [what, config.model_dump(mode="json", exclude={"name", "license"}), content, _made_by()]
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-    return store.kept("data", key, make, _packed, _unpacked)
+    return store.kept_file("data", key, make, _write, _read, anew=True)
 
 
 def _content(config: DataConfig) -> list[Any] | None:
@@ -77,39 +79,31 @@ def _made_by() -> list[str]:
     return [digest, unicodedata.unidata_version, *(version(name) for name in _LIBRARIES)]
 
 
-def _packed(parts: Parts) -> bytes:
-    """Parts as JSON, pairs by column."""
-    told = {
-        **{name: _columns(getattr(parts, name)) for name in ("train", "dev", "test")},
+def _write(parts: Parts, file: IO[bytes]) -> None:
+    """Parts as an Arrow file: the pairs one behind the other, and beside them the rest."""
+    writer = Writer(file)
+    writer.all(chain(parts.train, parts.dev, parts.test))
+    writer.close({
+        "counts": [len(parts.train), len(parts.dev), len(parts.test)],
+        "weight": writer.weight,
         "dropped": parts.dropped,
         "left_out": parts.left_out,
         "provenance": parts.provenance,
         "malformed": parts.malformed,
         "steps": [dataclasses.asdict(step) for step in parts.steps],
         "leaks": [dataclasses.asdict(leak) for leak in parts.leaks],
-    }
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    })  # fmt: skip
 
 
-def _columns(pairs: tuple[Pair, ...]) -> dict[str, Any]:
-    names = ("id", "source", "target", "origin", "split_key")
-    made: dict[str, Any] = {name: [getattr(pair, name) for pair in pairs] for name in names}
-    if any(pair.languages for pair in pairs):
-        made["languages"] = [pair.languages for pair in pairs]
-    if any(isinstance(pair, Conversation) for pair in pairs):
-        made["messages"] = [
-            [[turn.role, turn.content] for turn in pair.messages]
-            if isinstance(pair, Conversation)
-            else None
-            for pair in pairs
-        ]
-    return made
-
-
-def _unpacked(body: bytes) -> Parts:
-    told = json.loads(body)
+def _read(file: IO[bytes], end: int) -> Parts:
+    batches = Batches(file, end)
+    told, whole = batches.told, Shelf(batches)
+    train, dev, test = accumulate(told["counts"])
+    pairs = whole[:train]
     return Parts(
-        **{name: tuple(_pairs(told[name])) for name in ("train", "dev", "test")},
+        train=pairs if told["weight"] > spill.HELD else tuple(pairs),
+        dev=tuple(whole[train:dev]),
+        test=tuple(whole[dev:test]),
         dropped=told["dropped"],
         left_out={
             reason: tuple((one, other) for one, other in some)
@@ -123,20 +117,3 @@ def _unpacked(body: bytes) -> Parts:
         ),
         leaks=tuple(Leak(**leak) for leak in told["leaks"]),
     )
-
-
-def _pairs(columns: dict[str, list[Any]]) -> Iterator[Pair]:
-    plain = (columns[name] for name in ("id", "source", "target", "origin", "split_key"))
-    ids, sources, targets, origins, keys = plain
-    listed = columns.get("languages") or [None] * len(ids)
-    spoken = [(one[0], one[1]) if one else None for one in listed]
-    pairs = map(Pair, ids, sources, targets, origins, keys, spoken)
-    if "messages" not in columns:
-        yield from pairs
-        return
-    for pair, turns in zip(pairs, columns["messages"], strict=True):
-        if turns is None:
-            yield pair
-        else:
-            values = {field.name: getattr(pair, field.name) for field in dataclasses.fields(Pair)}
-            yield Conversation(**values, messages=tuple(Message(*turn) for turn in turns))

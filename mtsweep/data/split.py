@@ -7,11 +7,13 @@ change where it falls, and a smaller ``data.size`` is a prefix of a larger one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
+from mtsweep.data import spill
 from mtsweep.data.pairs import Examples, Leak, Pair, Pool, Step
+from mtsweep.data.shelf import Shelf
 from mtsweep.errors import UserError
 
 
@@ -19,7 +21,7 @@ from mtsweep.errors import UserError
 class Parts:
     """A source, read and split."""
 
-    train: tuple[Pair, ...]
+    train: Sequence[Pair]
     dev: tuple[Pair, ...]
     test: tuple[Pair, ...]
     dropped: dict[str, int]
@@ -45,14 +47,15 @@ class Parts:
         return self._each(lambda pair: replace(pair, id=f"{pair.id}:{name}", languages=languages))
 
     def _each(self, edit: Callable[[Pair], Pair]) -> Parts:
-        parts = (tuple(map(edit, part)) for part in (self.train, self.dev, self.test))
-        train, dev, test = parts
+        train = self.train
+        train = train.edited(edit) if isinstance(train, Shelf) else tuple(map(edit, train))
+        dev, test = (tuple(map(edit, part)) for part in (self.dev, self.test))
         return replace(self, train=train, dev=dev, test=test)
 
 
 def split(
     pool: Pool, test_size: float, dev_size: float, seed: int
-) -> tuple[tuple[Pair, ...], tuple[Pair, ...], tuple[Pair, ...]]:
+) -> tuple[Sequence[Pair], tuple[Pair, ...], tuple[Pair, ...]]:
     """Train, dev and test pairs of a pool.
 
     Args:
@@ -64,13 +67,13 @@ def split(
     Raises:
         UserError: if nothing is left to train on.
     """
-    groups = _shuffled(pool.train, seed)
-    total = len(pool.train)
-    test, groups = _cut(groups, _count(test_size, total), given=pool.test)
-    dev, groups = _cut(groups, _count(dev_size, total), given=pool.dev)
+    train = in_hash_order(pool.train, seed)
+    total = len(train)
+    test, train = _cut(train, _count(test_size, total), given=pool.test)
+    dev, train = _cut(train, _count(dev_size, total), given=pool.dev)
     test_keys = {pair.split_key for pair in test}
-    held_out = test_keys | {pair.split_key for pair in dev}
-    train = [pair for group in groups for pair in group if pair.split_key not in held_out]
+    if pool.test is not None or pool.dev is not None:
+        train = without(train, test_keys | {pair.split_key for pair in dev})
     dev = tuple(pair for pair in dev if pair.split_key not in test_keys)
     if not (train and dev and test):
         raise UserError(
@@ -78,24 +81,36 @@ def split(
             f"leave some to train on; lower data.test_size ({test_size:g}) and data.dev_size "
             f"({dev_size:g})"
         )
-    return tuple(train), dev, test
+    return train, dev, test
 
 
-def in_hash_order(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...]:
+def in_hash_order(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...] | Shelf:
     """Pairs in an order that depends on each alone, so that a smaller size is a prefix.
 
     Source and target settle the order within a group, so that the file's order never does.
     """
-    return tuple(sorted(pairs, key=lambda pair: (_place(pair, seed), pair.source, pair.target)))
+    return spill.ordered(pairs, *_hash_order(seed))
 
 
-def _place(pair: Pair, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}\0{pair.split_key}".encode()).digest()
+def gathered(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...] | Shelf:
+    """Pairs to be split: as they come, or in hash order where memory has no room for them."""
+    return spill.gathered(pairs, *_hash_order(seed))
 
 
-def _shuffled(pairs: tuple[Pair, ...], seed: int) -> list[list[Pair]]:
-    ordered = in_hash_order(pairs, seed)
-    return [list(group) for _, group in groupby(ordered, key=lambda pair: _place(pair, seed))]
+def without(pairs: Sequence[Pair], keys: set[str]) -> tuple[Pair, ...] | Shelf:
+    """Pairs whose split key is none of these."""
+    kept = array("q", (place for place, pair in enumerate(pairs) if pair.split_key not in keys))
+    return spill.chosen(pairs, kept)
+
+
+def _hash_order(seed: int) -> tuple[spill.Key, object]:
+    """What the order of a seed is sorted by, and its name."""
+
+    def key(pair: Pair) -> tuple[bytes, str, str]:
+        place = hashlib.sha256(f"{seed}\0{pair.split_key}".encode()).digest()
+        return place, pair.source, pair.target
+
+    return key, ("hash", seed)
 
 
 def _count(size: float, total: int) -> int:
@@ -103,13 +118,14 @@ def _count(size: float, total: int) -> int:
 
 
 def _cut(
-    groups: list[list[Pair]], count: int, given: tuple[Pair, ...] | None
-) -> tuple[tuple[Pair, ...], list[list[Pair]]]:
+    pairs: Sequence[Pair], count: int, given: tuple[Pair, ...] | None
+) -> tuple[tuple[Pair, ...], Sequence[Pair]]:
+    """The first pairs, whole groups of one key, and the rest."""
     if given is not None:
-        return given, groups
+        return given, pairs
     taken: list[Pair] = []
-    for index, group in enumerate(groups):
-        if len(taken) >= count:
-            return tuple(taken), groups[index:]
-        taken.extend(group)
-    return tuple(taken), []
+    for pair in pairs:
+        if len(taken) >= count and pair.split_key != taken[-1].split_key:
+            break
+        taken.append(pair)
+    return tuple(taken), pairs[len(taken) :]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mtsweep.data.pairs import Corpus, Leak, Pair, Step
@@ -18,6 +19,8 @@ SAMPLES = 10
 _IDENTIFIED = 2000
 """Training texts of a side whose language is looked at."""
 _BINS = 30
+_TOGETHER = 8192
+"""Pairs that are measured together."""
 _JOINERS = {"\u200c", "\u200d"}
 """Invisible, but part of the spelling of many Indian and Iranian languages."""
 
@@ -105,19 +108,18 @@ class Survey:
 def survey(corpus: Corpus) -> Survey:
     """Look a corpus over."""
     train = corpus.train
-    figures = _figures(train)
-    languages = Counter(_languages(corpus, pair) for pair in train)
+    figures, languages, origins = _looked_over(corpus)
     stride = max(1, len(train) // SAMPLES)
     return Survey(
         pairs=tuple((*codes, count) for codes, count in languages.most_common()),
         provenance=corpus.provenance,
         stages=tuple(_stages(corpus)),
         synthetic_stages=tuple(_synthetic_stages(corpus)),
-        origins=tuple(_origins(corpus)),
+        origins=tuple(_origins(corpus, origins)),
         spreads=tuple((name, _spread(values)) for name, values in figures.items()),
         histograms=_histograms(figures),
         told=() if corpus.is_chat else tuple(_told(corpus)),
-        samples=train[::stride][:SAMPLES],
+        samples=tuple(train[::stride][:SAMPLES]),
         leaks=corpus.leaks,
         malformed=corpus.malformed,
         train=len(train),
@@ -145,10 +147,6 @@ def _seen(sign: str) -> str:
     if sign.isprintable() or sign in _JOINERS or unicodedata.category(sign) == "Zs":
         return sign
     return f"‹U+{ord(sign):04X}›"
-
-
-def _languages(corpus: Corpus, pair: Pair) -> tuple[str, str]:
-    return pair.languages or (corpus.source_lang, corpus.target_lang)
 
 
 def _stages(corpus: Corpus) -> Iterator[Stage]:
@@ -207,31 +205,37 @@ def _cleaning(steps: Iterable[Step], left: int, leaks: int) -> Iterator[Stage]:
         yield Stage("repeats a dev or test text", left - leaks, leaks)
 
 
-def _origins(corpus: Corpus) -> Iterator[tuple[str, int, int, int]]:
-    parts = [
-        Counter(pair.origin for pair in part) for part in (corpus.train, corpus.dev, corpus.test)
-    ]
+def _origins(corpus: Corpus, train: Counter[str]) -> Iterator[tuple[str, int, int, int]]:
+    parts = [train, *(Counter(p.origin for p in part) for part in (corpus.dev, corpus.test))]
     for origin, _ in sum(parts, Counter()).most_common():
-        train, dev, test = (part[origin] for part in parts)
-        yield origin, train, dev, test
+        counts = [part[origin] for part in parts]
+        yield origin, counts[0], counts[1], counts[2]
 
 
-def _figures(pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
+def _looked_over(
+    corpus: Corpus,
+) -> tuple[dict[str, np.ndarray], Counter[tuple[str, str]], Counter[str]]:
+    """Figures of all training pairs, and counts of their languages and origins, in one go."""
     import numpy as np
 
-    def counted(count: Callable[[Pair], int]) -> np.ndarray:
-        return np.fromiter(map(count, pairs), dtype=np.int64, count=len(pairs))
-
-    made: dict[str, Any] = {
-        "source characters": counted(lambda pair: len(pair.source)),
-        "target characters": counted(lambda pair: len(pair.target)),
-        "source words": counted(lambda pair: len(pair.source.split())),
-        "target words": counted(lambda pair: len(pair.target.split())),
-    }
-    made["target / source characters"] = made["target characters"] / np.maximum(
-        made["source characters"], 1
-    )
-    return made
+    count = len(corpus.train)
+    names = ("source characters", "target characters", "source words", "target words")
+    made: dict[str, Any] = {name: np.empty(count, np.int32) for name in names}
+    languages: Counter[tuple[str, str]] = Counter()
+    origins: Counter[str] = Counter()
+    rest = iter(corpus.train)
+    for start in range(0, count, _TOGETHER):
+        pairs = list(islice(rest, _TOGETHER))
+        texts = [pair.source for pair in pairs], [pair.target for pair in pairs]
+        rows = [list(map(len, side)) for side in texts]
+        rows += [[len(text.split()) for text in side] for side in texts]
+        for name, row in zip(names, rows, strict=True):
+            made[name][start : start + len(row)] = row
+        languages.update(corpus.languages(pair) for pair in pairs)
+        origins.update(pair.origin for pair in pairs)
+    sides = made["target characters"], made["source characters"]
+    made["target / source characters"] = sides[0] / np.maximum(sides[1], 1)
+    return made, languages, origins
 
 
 def _spread(values: np.ndarray) -> Spread:
@@ -278,7 +282,7 @@ def _told(corpus: Corpus) -> Iterator[Told]:
     sides: dict[tuple[str, str], list[str]] = {}
     stride = max(1, len(corpus.train) // _IDENTIFIED)
     for pair in corpus.train[::stride]:
-        source, target = _languages(corpus, pair)
+        source, target = corpus.languages(pair)
         sides.setdefault(("source", source), []).append(pair.source)
         sides.setdefault(("target", target), []).append(pair.target)
     for (side, language), texts in sides.items():

@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from mtsweep import device
 from mtsweep.data.columns import LeftOutError, Make, UnreadableRowError
 from mtsweep.data.pairs import EXAMPLES, Pair
 from mtsweep.data.rows import Malformed, Row
+from mtsweep.data.split import gathered
 from mtsweep.errors import UserError
 
 _BEARABLE = 0.01
 """Share of malformed rows from which a file is refused."""
-_LOOKED = 20_000
-"""Pairs from one look at the free memory to the next."""
-_ROOM_BEHIND = 0.4
-"""Of the memory that pairs take, as much again is needed to split and clean them."""
 MALFORMED = "malformed"
 _TOLD = 3
 """Malformed rows of a file that are told with line and reason; all of them are counted."""
@@ -88,33 +84,14 @@ class Tally:
             self.malformed.extend(told_of)
 
 
-def _while_there_is_room(pairs: Iterable[Pair]) -> Iterator[Pair]:
-    """The same pairs, as long as memory is left to split and clean them.
-
-    Raises:
-        UserError: before the machine swaps.
-    """
-    before = device.resident()
-    for number, pair in enumerate(pairs, start=1):
-        if number % _LOOKED == 0 and (left := device.left()) is not None:
-            taken = device.resident() - before
-            if left < _ROOM_BEHIND * taken:
-                raise UserError(
-                    f"data.sample: {number:,} pairs take {taken / 2**30:.1f} GiB, and with "
-                    f"{left / 2**30:.1f} GiB left there is no room to read on and to clean them; "
-                    f"data.sample={number // 2} takes so many rows, chosen by a hash of their "
-                    "content, and holds no more than those"
-                )
-        yield pair
-
-
-def sampled(pairs: Iterable[Pair], count: int | None, seed: int) -> tuple[Pair, ...]:
+def sampled(pairs: Iterable[Pair], count: int | None, seed: int) -> Sequence[Pair]:
     """At most ``count`` pairs, chosen by a hash of their content, in the order they came.
 
-    What is held at any time is ``count`` pairs, however many there are.
+    What is held at any time is ``count`` pairs, however many there are. Of all pairs (``None``),
+    those that memory has no room for lie on disk, in the order of the split.
     """
     if count is None:
-        return tuple(_while_there_is_room(pairs))
+        return gathered(pairs, seed)
 
     def place(numbered: tuple[int, Pair]) -> tuple[bytes, int]:
         text = f"{seed}\0{numbered[1].source}\0{numbered[1].target}"

@@ -145,7 +145,7 @@ def test_every_turn_of_a_conversation_is_cleaned():
     assert kept[0].target == "No."
     turns[1] = Message("assistant", "Hello.<|im_end|>")
     kept, _ = cleaned([conversation("c:1", turns, "here")], [], asked("control_tokens"))
-    assert kept == []
+    assert not kept
 
 
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), max_size=8))
