@@ -91,7 +91,8 @@ def _tell(made: Made) -> None:
     source = card["diversity"]["source"]
     for name in ("words", "distinct_2", "self_bleu"):
         own, real = source["synthetic"][name], source["real"][name]
-        print(f"  {name:<10}  synthetic {own}, real {real} (source side)")
+        if made.pairs and None not in {own, real}:
+            print(f"  {name:<10}  synthetic {own}, real {real} (source side)")
     if made.stopped:
         print(f"fewer than asked for: {made.stopped}")
     print(f"written to {made.order.folder} (pairs.jsonl, card.json, ledger.jsonl)")
