@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from mtsweep import device
+from tests.nursery import STARTUP
 from tests.sweep.test_survival import (
-    FAULTS,
     checkpoints,
     descendants,
     finish,
@@ -72,7 +72,7 @@ def test_a_lost_device_costs_one_try_and_no_other_run(tmp_path):
     code, told = finish(
         [*SWEEP, "lora.r=2,4,8"],
         tmp_path,
-        PYTHONPATH=os.pathsep.join([str(FAULTS), os.environ.get("PYTHONPATH", "")]),
+        PYTHONPATH=os.pathsep.join([STARTUP, os.environ.get("PYTHONPATH", "")]),
         TEST_FAULT=f"assert:{tmp_path / 'once'}",
     )
     assert code == 0, told
