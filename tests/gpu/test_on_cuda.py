@@ -61,12 +61,14 @@ def test_every_way_of_tuning_runs_and_leaves_the_device_as_it_was(here, monkeypa
 
     from mtsweep.sweep.worker import Worker
 
-    held: dict[str, list[int]] = {}
+    held: dict[tuple, list[int]] = {}
     do = Worker._do
 
     def measured(self, run):
         ended = do(self, run)
-        held.setdefault(run.config.lora.name, []).append(torch.cuda.memory_allocated())
+        lora = run.config.lora
+        way = lora.method, lora.use_dora, lora.load_in_4bit
+        held.setdefault(way, []).append(torch.cuda.memory_allocated())
         return ended
 
     monkeypatch.setattr(Worker, "_do", measured)
@@ -116,7 +118,7 @@ def test_memory_that_runs_out_halves_the_micro_batch(here):
 def test_a_device_without_bfloat16_trains_in_float16(here, monkeypatch):
     import torch
 
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
+    monkeypatch.setattr(device, "half", lambda: torch.float16)
     assert device.dtype("auto") is torch.float16
     assert outcomes(work(*TINY, "lora=lora,none")) == ["finished"] * 2
     for path in here.glob("runs/*/metrics.jsonl"):
