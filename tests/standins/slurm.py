@@ -2,7 +2,8 @@
 
 ``lay_out(folder)`` makes the programs, and ``FAKE_SLURM`` (a folder) holds the jobs. A signal goes
 to every process of a job's step, as with Slurm's control groups; behind ``scontrol requeue`` the
-script starts anew, under the same id. ``FAKE_SLURM_HOLD`` keeps jobs from starting.
+script starts anew, under the same id. ``FAKE_SLURM_HOLD`` keeps jobs from starting, and nobody
+keeps accounts where ``FAKE_SLURM_ACCOUNTS`` is ``no``.
 """
 
 from __future__ import annotations
@@ -122,15 +123,22 @@ def srun(jobs: Path, arguments: list[str]) -> None:
 
 
 def sacct(jobs: Path, arguments: list[str]) -> None:
+    if os.environ.get("FAKE_SLURM_ACCOUNTS") == "no":
+        sys.exit("Slurm accounting storage is disabled")
     asked = [each for flag, each in zip(arguments, arguments[1:], strict=False) if flag == "-j"]
-    print("JobID|State|NodeList")
     for job in asked:
         word = state(jobs, job)
-        print(f"{job}|{'CANCELLED by 0' if word == 'CANCELLED' else word}|node1")
+        print(f"{job}|{'CANCELLED by 0' if word == 'CANCELLED' else word}")
+        print(f"{job}.batch|{word}")
 
 
 def squeue(jobs: Path, arguments: list[str]) -> None:
-    print(state(jobs, arguments[arguments.index("--jobs") + 1]))
+    if "--jobs" in arguments:
+        print(state(jobs, arguments[arguments.index("--jobs") + 1]))
+        return
+    for job in submitted(jobs):
+        if (word := state(jobs, job)) in {"PENDING", "RUNNING", "REQUEUED"}:
+            print(f"{job} {word}")
 
 
 def scontrol(jobs: Path, arguments: list[str]) -> None:

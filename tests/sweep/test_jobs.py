@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mtsweep.errors import UserError
 from mtsweep.plan import Group, Plan, Run
 from mtsweep.record import RunFolder
 from mtsweep.sweep.away import drive as away
-from mtsweep.sweep.away import news
+from mtsweep.sweep.away import flights, news
 from mtsweep.sweep.away.carry import Carrier
 from mtsweep.sweep.away.folder import JobFolder
 from mtsweep.sweep.away.news import Down, End, Heard, Line, Start, Up
@@ -33,14 +33,20 @@ class Scripted:
         self.seats = [Seat() for _ in range(seats)]
         self.together = True
         self.runs_per_job: int | None = None
+        self.kind = "scripted"
         self.jobs: dict[str, JobFolder] = {}
         self.looks: dict[str, int] = {}
         self.cancelled: list[str] = []
+        self.unknown: set[str] = set()
 
     def submit(self, carrier: Carrier) -> str:
         name = str(len(self.jobs) + 1)
         self.jobs[name] = JobFolder(Path(carrier.folder))
         return name
+
+    def take_over(self, jobs: Mapping[str, Path]) -> Collection[str]:
+        self.jobs |= {name: JobFolder(path) for name, path in jobs.items()}
+        return set(jobs) - self.unknown
 
     def states(self, jobs: list[str]) -> dict[str, State]:
         for name in jobs:
@@ -137,7 +143,7 @@ def test_runs_that_share_a_base_model_travel_as_one_job(plan):
 def test_how_many_runs_travel_together(plan, together, limit, seats, sizes):
     scheduler = Scripted(done, seats=seats)
     scheduler.together, scheduler.runs_per_job = together, limit
-    assert [len(runs) for runs in away.shares(plan.groups, scheduler)] == sizes
+    assert [len(runs) for runs in flights.shares(plan.groups, scheduler)] == sizes
 
 
 def test_no_more_jobs_than_seats_are_in_flight(plan):

@@ -125,6 +125,32 @@ def test_ctrl_c_cancels_what_was_submitted(tmp_path):
 
 
 @needs_submitit
+@pytest.mark.parametrize("accounts", ["yes", "no"])
+def test_jobs_of_a_command_that_was_killed_are_taken_over_and_those_that_are_gone_submitted(
+    accounts, tmp_path
+):
+    cluster = slurm.lay_out(tmp_path / "cluster") | {"FAKE_SLURM_ACCOUNTS": accounts}
+    jobs, here = Path(cluster["FAKE_SLURM"]), tmp_path / "here"
+    here.mkdir()
+    held = {**cluster, "FAKE_SLURM_HOLD": "yes"}
+    command = [*SWEEP, *SLURM, "hydra.launcher.runs_per_job=1"]
+    with started(command, here, limit=None, **held) as sweep:
+        until(lambda: len([*here.glob("sweeps/*/jobs/*/job.json")]) == 2)
+        sweep.send_signal(signal.SIGKILL)
+        sweep.wait()
+    os.system(f"PATH={cluster['PATH']} FAKE_SLURM={jobs} scancel 2")
+    with started(command, here, limit=None, **held) as sweep:
+        until(lambda: len([*here.glob("sweeps/*/jobs/*/job.json")]) == 3)
+        sweep.send_signal(signal.SIGINT)
+        told, _ = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, told
+    assert "job 1: is in the queue, submitted by an earlier command" in told
+    assert "job 3: 1 run (lora.r=4)" in told
+    assert slurm.submitted(jobs) == ["1", "2", "3"]
+    assert {slurm.state(jobs, job) for job in ("1", "2", "3")} == {"CANCELLED"}
+
+
+@needs_submitit
 def test_a_sweep_in_jobs_of_submitit_on_this_machine_survives_a_termination(undisturbed, tmp_path):
     command = [*SWEEP, "hydra/launcher=submitit_local"]
     with started(command, tmp_path) as sweep:

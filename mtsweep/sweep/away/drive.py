@@ -13,13 +13,16 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from filelock import Timeout
 
 from mtsweep.config import SweepConfig
 from mtsweep.errors import UserError
+from mtsweep.lock import Lock
 from mtsweep.plan import Group, Plan, Run
 from mtsweep.sweep.away.carry import Carrier
+from mtsweep.sweep.away.flights import Flight, Left, left_behind, shares
 from mtsweep.sweep.away.folder import JobFolder, Load
 from mtsweep.sweep.away.news import Down, End, Heard, Line, Look, News, Start, Up
 from mtsweep.sweep.away.schedulers import Scheduler, Seat, State
@@ -58,7 +61,10 @@ def drive(
         UserError: likewise, if the scheduler refuses a job.
     """
     desk = _Desk(plan, config, scheduler, look, source or Listed(plan.groups))
+    held = contextlib.ExitStack()
     try:
+        if desk.alone(held):
+            desk.left = left_behind(plan.folder, scheduler)
         desk.work()
     except (KeyboardInterrupt, UserError):
         look.said("Stopping: jobs write a checkpoint (Ctrl-C ends them at once) ...")
@@ -68,30 +74,8 @@ def drive(
     finally:
         desk.end()
         scheduler.close()
+        held.close()
     return desk.failures
-
-
-@dataclass
-class _Flight:
-    """A job that was submitted."""
-
-    id: str
-    folder: JobFolder
-    seat: Seat
-    left: dict[str, Run]
-    """Runs that no outcome is known of."""
-    word: str = ""
-    up: Up | None = None
-    down: Down | None = None
-    over_since: float | None = None
-    begun: set[str] = field(default_factory=set)
-    slots: list[str] = field(default_factory=list)
-
-    def name(self, slot: str) -> str:
-        """What a slot of the job is called."""
-        if slot not in self.slots:
-            self.slots.append(slot)
-        return f"job {self.id}" if slot == self.slots[0] else f"job {self.id} {slot}"
 
 
 class _Desk:
@@ -111,7 +95,9 @@ class _Desk:
         self.source = source
         self.waiting: deque[tuple[Run, ...]] = deque()
         self.free = list(scheduler.seats)
-        self.flights: dict[str, _Flight] = {}
+        self.flights: dict[str, Flight] = {}
+        self.left: dict[str, Left] = {}
+        """Run id to the job of an earlier command that is still to do it."""
         self.tries: Counter[str] = Counter()
         self.stopping = False
 
@@ -128,7 +114,44 @@ class _Desk:
         """Ask the source for what no run would have to wait for."""
         hands = len(self.free) - len(self.waiting)
         if hands > 0 and not self.stopping and self.source.open:
-            self.waiting.extend(shares(self.source.more(hands), self.scheduler))
+            given = [self._attached(group) for group in self.source.more(hands)]
+            left = [group for group in given if group.runs]
+            self.waiting.extend(shares(left, self.scheduler))
+
+    def alone(self, held: contextlib.ExitStack) -> bool:
+        """Whether no other command looks after this sweep's jobs; none will until ``held`` ends."""
+        jobs = self.plan.folder / "jobs"
+        jobs.mkdir(parents=True, exist_ok=True)
+        try:
+            held.enter_context(Lock(jobs / "lock").acquire(blocking=False))
+        except Timeout:
+            self.look.said("another command is at this sweep; runs of its jobs are waited for")
+            return False
+        return True
+
+    def _attached(self, group: Group) -> Group:
+        """What of a group is still to be submitted; jobs that have the others are taken over."""
+        there = [run for run in group.runs if run.id in self.left]
+        others = tuple(run for run in group.runs if run.id not in self.left)
+        for run in there:
+            self._attach(self.left.pop(run.id), run)
+        return Group(others, group.base)
+
+    def _attach(self, job: Left, run: Run) -> None:
+        """Look after a run in a job of an earlier command, and hear what nobody heard."""
+        flight = self.flights.get(job.id)
+        if flight is None:
+            seat = self.free.pop(0) if self.free else None
+            flight = Flight(job.id, job.folder, seat, {}, up=job.up, down=job.down)
+            self.flights[job.id] = flight
+            where = f"runs on {job.up.host}" if job.up and not job.down else "is in the queue"
+            self.look.said(f"job {job.id}: {where}, submitted by an earlier command")
+        flight.left[run.id] = run
+        if run.id in job.begun:
+            flight.begun.add(run.id)
+            self.look.started(flight.name(job.begun[run.id]), run)
+        for look in job.looks:
+            self._hear(flight, look)
 
     def stop(self) -> None:
         """Submit nothing further; ask the jobs for a checkpoint and an end."""
@@ -166,7 +189,8 @@ class _Desk:
         folder.put(Load(tuple(runs), sweep, self.plan.name, self.plan.output, Path.cwd(), watched))
         with _undisturbed():
             job = self.scheduler.submit(Carrier(str(folder.path), dict(seat.environment)))
-            self.flights[job] = _Flight(job, folder, seat, {run.id: run for run in runs})
+            self.flights[job] = Flight(job, folder, seat, {run.id: run for run in runs})
+            folder.note(self.scheduler.kind, job, [run.id for run in runs])
         named = ", ".join(run.label for run in runs[:_NAMED]) + (
             ", …" if len(runs) > _NAMED else ""
         )
@@ -184,12 +208,12 @@ class _Desk:
             if self._over(flight, state):
                 self._land(flight, state)
 
-    def _show(self, flight: _Flight, state: State) -> None:
+    def _show(self, flight: Flight, state: State) -> None:
         if state.word != flight.word and state.phase == "waits":
-            self.look.heard(flight.name(""), Began(f"job {flight.id}", state.word.lower(), 0))
+            self.look.heard(flight.name(), Began(f"job {flight.id}", state.word.lower(), 0))
         flight.word = state.word
 
-    def _over(self, flight: _Flight, state: State | None) -> bool:
+    def _over(self, flight: Flight, state: State | None) -> bool:
         """Whether nothing more comes of a job."""
         if flight.down is not None and (flight.down.how != "stopped" or flight.folder.cancelled):
             return True
@@ -201,7 +225,7 @@ class _Desk:
         flight.over_since = flight.over_since or time.monotonic()
         return time.monotonic() - flight.over_since >= _SETTLE_SECONDS
 
-    def _hear(self, flight: _Flight, told: News) -> None:
+    def _hear(self, flight: Flight, told: News) -> None:
         match told:
             case Up():
                 again = flight.up is not None
@@ -227,7 +251,7 @@ class _Desk:
             case _:
                 pass
 
-    def _ended(self, flight: _Flight, slot: str, run: Run, how: str, reason: str) -> None:  # noqa: PLR0913, PLR0917
+    def _ended(self, flight: Flight, slot: str, run: Run, how: str, reason: str) -> None:  # noqa: PLR0913, PLR0917
         flight.begun.discard(run.id)
         if how == "interrupted" and not self.stopping:
             how = "busy"  # put off: the job is queued again
@@ -235,7 +259,7 @@ class _Desk:
         if how in {"finished", "failed", "pruned"}:
             self._through(flight, run, how, reason)
 
-    def _through(self, flight: _Flight, run: Run, how: str, reason: str) -> None:
+    def _through(self, flight: Flight, run: Run, how: str, reason: str) -> None:
         """A run has come to an end of which the source is told."""
         del flight.left[run.id]
         if how == "finished":
@@ -251,10 +275,11 @@ class _Desk:
         if self.config.on_error == "stop" and not self.stopping:
             self.stop()
 
-    def _land(self, flight: _Flight, state: State | None) -> None:
+    def _land(self, flight: Flight, state: State | None) -> None:
         """A job is over: what it left undone is taken up again, or fails by name."""
         del self.flights[flight.id]
-        self.free.append(flight.seat)
+        if flight.seat is not None:
+            self.free.append(flight.seat)
         flight.folder.drop_load()
         for run in [*flight.left.values()]:
             how = ""
@@ -266,26 +291,26 @@ class _Desk:
                 self._ended(flight, "", run, how, run.folder.reason if how == "pruned" else "")
         if not flight.left:
             return
-        reason = _reason(flight, state)
+        reason = flight.reason(state)
         self._mark_interrupted(flight, reason)
         if self.stopping:
             return
         again = []
         for run in flight.left.values():
             if run.id in flight.begun:
-                self.look.ended(flight.name(""), run, "busy", "")
+                self.look.ended(flight.name(), run, "busy", "")
             self.tries[run.id] += 1
             if self.tries[run.id] <= self.config.retries:
                 again.append(run)
             else:
-                self.look.ended(flight.name(""), run, "failed", reason)
+                self.look.ended(flight.name(), run, "failed", reason)
                 self._fail(run, reason)
         if again:
             self.look.said(f"{reason}; {len(again)} of its runs are taken up again")
             self.waiting.append(tuple(again))
 
     @staticmethod
-    def _mark_interrupted(flight: _Flight, reason: str) -> None:
+    def _mark_interrupted(flight: Flight, reason: str) -> None:
         """Runs that were in hand when a job ended can be resumed."""
         for run in flight.left.values():
             if run.folder.state == "running":
@@ -300,39 +325,18 @@ def _undisturbed() -> Iterator[None]:
     """Put Ctrl-C and SIGTERM off, so that no job is submitted and not known.
 
     Whatever is started within it never sees Ctrl-C, which in a terminal reaches all processes: jobs
-    are told in another way.
+    are told in another way. The mask is for them; another thread of this process may still be given
+    the signal, and the main thread would see it.
     """
-    terminated: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: terminated.append(number))
+    told: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {each: signal.signal(each, lambda number, _: told.append(number)) for each in numbers}
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if terminated:
-        signal.raise_signal(signal.SIGTERM)
-
-
-def _reason(flight: _Flight, state: State | None) -> str:
-    """How a job ended that left something undone."""
-    word = f" ({state.word})" if state is not None and state.phase == "over" else ""
-    if flight.down is not None and flight.down.reason:
-        return f"job {flight.id} broke off{word}: {flight.down.reason}"
-    return f"job {flight.id} ended early{word}, see {flight.folder.path}"
-
-
-def shares(given: Sequence[Group], scheduler: Scheduler) -> list[tuple[Run, ...]]:
-    """What travels together: the runs of a group, or a part of them, the largest group first."""
-    groups = sorted(
-        (group.runs for group in given),
-        key=lambda runs: sum(run.estimate.seconds for run in runs),
-        reverse=True,
-    )
-    limit = scheduler.runs_per_job
-    if limit is None and scheduler.together:
-        return groups
-    if limit is None:
-        total = sum(map(len, groups))
-        limit = max(1, -(-total // len(scheduler.seats)))
-    return [runs[at : at + limit] for runs in groups for at in range(0, len(runs), limit)]
+    if told:
+        signal.raise_signal(told[0])

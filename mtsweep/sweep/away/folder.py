@@ -1,20 +1,21 @@
 """A job's folder, ``sweeps/<name>/jobs/<number>/``, on a file system that both sides see.
 
-``load.pickle`` is what the job gets, ``news.jsonl`` what it tells, ``verdicts.jsonl`` which of a
-search's runs are worth going on with, ``cancel`` a mark that asks it to stop, ``log.txt`` what its
-processes print.
+``load.pickle`` is what the job gets, ``job.json`` what its scheduler calls it, ``news.jsonl`` what
+it tells, ``verdicts.jsonl`` which of a search's runs are worth going on with, ``cancel`` a mark
+that asks it to stop, ``log.txt`` what its processes print.
 """
 
 from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtsweep.config import SweepConfig
 from mtsweep.plan import Run
+from mtsweep.record import write
 from mtsweep.sweep.away import news
 from mtsweep.sweep.away.news import News
 
@@ -59,6 +60,12 @@ class JobFolder:
             else:
                 return JobFolder((jobs / str(number)).absolute())
 
+    @staticmethod
+    def of(sweep: Path) -> list[JobFolder]:
+        """Those of a sweep whose jobs nobody saw the end of, the oldest first."""
+        there = [path for path in sweep.glob("jobs/*") if (path / "load.pickle").is_file()]
+        return [JobFolder(path.absolute()) for path in sorted(there, key=lambda p: int(p.name))]
+
     @property
     def log(self) -> Path:
         """What the job's processes print."""
@@ -69,6 +76,19 @@ class JobFolder:
         # There before anybody looks: over NFS a file that was missed stays missing for a while.
         self._verdicts.touch()
         (self.path / "load.pickle").write_bytes(pickle.dumps(load, pickle.HIGHEST_PROTOCOL))
+
+    def note(self, scheduler: str, job: str, run_ids: Sequence[str]) -> None:
+        """Keep what a scheduler calls the job, for a command that comes later."""
+        told = {"scheduler": scheduler, "job": job, "runs": [*run_ids]}
+        write(self.path / "job.json", json.dumps(told) + "\n")
+
+    def noted(self) -> tuple[str, str, list[str]] | None:
+        """Scheduler, job and ids of the runs; ``None`` of a job that was never submitted."""
+        try:
+            told = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+            return str(told["scheduler"]), str(told["job"]), [str(each) for each in told["runs"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def load(self) -> Load:
         """What the job gets."""

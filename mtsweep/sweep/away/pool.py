@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from mtsweep.config import SweepConfig
 from mtsweep.config.launcher import Joblib
@@ -24,6 +26,7 @@ class Pool:
         UserError: if joblib is not installed, or does not know the backend.
     """
 
+    kind = "joblib"
     together = False
 
     def __init__(self, options: Joblib, sweep: SweepConfig, seats: list[Seat]) -> None:  # noqa: ARG002
@@ -53,6 +56,10 @@ class Pool:
             self.over[job] = State("over", f"{type(error).__name__}: {told}")
         else:
             self.over[job] = State("over", f"exit code {code}")
+
+    def take_over(self, jobs: Mapping[str, Path]) -> Collection[str]:  # noqa: ARG002
+        """None: they ended with the command that waited for them."""
+        return ()
 
     def states(self, jobs: list[str]) -> dict[str, State]:
         """Look whose threads are through."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 from mtsweep.config import SweepConfig
@@ -30,6 +31,8 @@ class Seat:
 class Scheduler(Protocol):
     """Takes jobs, tells where they stand, and ends them."""
 
+    kind: str
+    """Of its launcher."""
     seats: list[Seat]
     """How many jobs it is given at once, and what the environment of each has."""
     together: bool
@@ -42,6 +45,17 @@ class Scheduler(Protocol):
 
         Raises:
             UserError: if the scheduler refuses it.
+        """
+        ...
+
+    def take_over(self, jobs: Mapping[str, Path]) -> Collection[str]:
+        """Look after jobs that another process submitted.
+
+        Args:
+            jobs: Their ids and folders.
+
+        Returns:
+            Those that are known to wait or to run.
         """
         ...
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import importlib.util
+import math
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from mtsweep.sweep.away.schedulers import Seat, State
 
 _FIRST_SECONDS, _LAST_SECONDS = 2.0, 30.0
 """Between two questions to Slurm, at the beginning and later."""
+_ANSWER_SECONDS = 20
+"""For a program of Slurm."""
 _WAITING = {"PENDING", "READY", "REQUEUED", "CONFIGURING", "REQUEUE_HOLD", "SUSPENDED", "PREEMPTED"}
 _RUNNING = {"RUNNING", "COMPLETING", "STAGE_OUT", "SIGNALING"}
 
@@ -36,6 +41,7 @@ class Slurm:
         UserError: if submitit is not installed, or this is no Slurm cluster.
     """
 
+    kind = "submitit_slurm"
     together = True
 
     def __init__(self, options: SubmititSlurm, sweep: SweepConfig, seats: list[Seat]) -> None:  # noqa: ARG002
@@ -44,6 +50,8 @@ class Slurm:
         self.runs_per_job = options.runs_per_job
         self.seats = seats
         self.jobs: dict[str, Any] = {}
+        self.words: dict[str, str] = {}
+        """What Slurm said last of each job."""
         self.asked = 0.0
         self.pause = _FIRST_SECONDS
 
@@ -61,7 +69,7 @@ class Slurm:
             raise UserError(f"hydra/launcher=submitit_slurm: sbatch: {error.output}") from error
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(f"hydra/launcher=submitit_slurm: {_short(error)}") from error
-        self.jobs[job.job_id] = job
+        self.jobs[job.job_id], self.words[job.job_id] = job, "PENDING"
         self.pause = _FIRST_SECONDS
         return job.job_id
 
@@ -85,16 +93,34 @@ class Slurm:
             "additional_parameters": more,
         }
 
+    def take_over(self, jobs: Mapping[str, Path]) -> Collection[str]:
+        """Ask Slurm for jobs of an earlier command."""
+        import submitit
+
+        if not jobs:
+            return ()
+        for job, folder in jobs.items():
+            self.jobs[job] = submitit.SlurmJob(folder / "submitit", job)
+        self.asked = -math.inf
+        return {job for job, state in self.states([*jobs]).items() if state.phase != "over"}
+
     def states(self, jobs: list[str]) -> dict[str, State]:
-        """Ask ``sacct``, seldom: one question is for all jobs."""
-        known = [self.jobs[job] for job in jobs]
-        if known and time.monotonic() - self.asked >= self.pause:
-            with _quiet():
-                known[0].watcher.update()
+        """What Slurm said last; it is asked seldom, and for all jobs at once."""
+        if jobs and time.monotonic() - self.asked >= self.pause:
+            self._ask(jobs)
             self.asked = time.monotonic()
             self.pause = min(1.5 * self.pause, _LAST_SECONDS)
-        told = {job.job_id: job.watcher.get_state(job.job_id, mode="cache") for job in known}
-        return {job: _state(word) for job, word in told.items() if word != "UNKNOWN"}
+        return {job: _state(self.words[job]) for job in jobs if job in self.words}
+
+    def _ask(self, jobs: list[str]) -> None:
+        """Ask ``sacct``, and ``squeue`` for what it does not know: yet, or without accounting."""
+        told = _accounts(jobs)
+        left = [job for job in jobs if job not in told]
+        if left and (queue := _queue()) is not None:
+            known = [job for job in left if job in self.words]
+            # One that was in the queue, and is not any more, is over.
+            told |= dict.fromkeys(known, "GONE") | {job: queue[job] for job in left if job in queue}
+        self.words |= told
 
     def cancel(self, job: str) -> None:
         """``scancel``."""
@@ -125,6 +151,7 @@ class Rehearsal:
         UserError: if submitit is not installed.
     """
 
+    kind = "submitit_local"
     together = False
 
     def __init__(self, options: SubmititLocal, sweep: SweepConfig, seats: list[Seat]) -> None:  # noqa: ARG002
@@ -150,6 +177,10 @@ class Rehearsal:
         self.jobs[job.job_id] = job
         return job.job_id
 
+    def take_over(self, jobs: Mapping[str, Path]) -> Collection[str]:  # noqa: ARG002
+        """None: runs that they are at are locked, and waited for."""
+        return ()
+
     def states(self, jobs: list[str]) -> dict[str, State]:
         """Look whether the controllers are there."""
         words = {job: self.jobs[job].state for job in jobs}
@@ -166,18 +197,35 @@ class Rehearsal:
         """Nothing is held."""
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep submitit from warning in the terminal where Slurm has no accounting."""
-    import logging
+def _accounts(jobs: list[str]) -> dict[str, str]:
+    """Jobs and their states by Slurm's accounting, those that it knows."""
+    asked = [word for job in jobs for word in ("-j", job)]
+    told = _answer("sacct", "--noheader", "--parsable2", "-o", "JobID,State", *asked) or ""
+    rows = [line.partition("|") for line in told.splitlines()]
+    return {job: word.strip() for job, _, word in rows if word and "." not in job}
 
-    logger = logging.getLogger("submitit")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+
+def _queue() -> dict[str, str] | None:
+    """The user's jobs in Slurm's queue, and their states; ``None`` where nobody can tell."""
+    told = _answer("squeue", "--noheader", "--user", getpass.getuser(), "--format", "%i %T")
+    if told is None:
+        return None
+    rows = [line.partition(" ") for line in told.splitlines()]
+    return {job: word.strip() for job, _, word in rows}
+
+
+def _answer(program: str, *arguments: str) -> str | None:
+    """What a program of Slurm prints; ``None`` where it is not there, or fails."""
+    if (path := shutil.which(program)) is None:
+        return None
     try:
-        yield
-    finally:
-        logger.setLevel(level)
+        told = subprocess.run(
+            [path, *arguments],
+            capture_output=True, text=True, check=True, timeout=_ANSWER_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout
 
 
 def _require_submitit(kind: str) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import importlib.util
 import logging
 import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from mtsweep.config.launcher import Ray
@@ -27,6 +29,7 @@ class Tasks:
         UserError: if Ray is not installed, or cannot be reached.
     """
 
+    kind = "ray"
     together = True
 
     def __init__(self, options: Ray) -> None:
@@ -61,6 +64,10 @@ class Tasks:
         job = str(len(self.jobs) + 1)
         self.jobs[job] = self.task.remote(carrier)
         return job
+
+    def take_over(self, jobs: Mapping[str, Path]) -> Collection[str]:  # noqa: ARG002
+        """None: Ray ends them with the command that submitted them."""
+        return ()
 
     def states(self, jobs: list[str]) -> dict[str, State]:
         """Ask which tasks are over."""
