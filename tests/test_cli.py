@@ -327,6 +327,13 @@ def test_every_command_stands_in_help_and_has_help_of_its_own(command, capsys):
     assert f"usage: python -m mtsweep {command}" in capsys.readouterr().out
 
 
+def test_a_command_with_a_slip_in_its_name_is_answered_with_the_one_that_was_meant(capsys):
+    assert cli.run(["translat", "best"]) == 2
+    assert capsys.readouterr().err == "translat: no such command; did you mean translate?\n"
+    assert cli.run(["dataa=chat"]) == 2
+    assert "dataa  no such key; did you mean data?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "command", [["--help"], ["synthesize", "synthesis=groq", "synthesis.dry_run=true"]]
 )

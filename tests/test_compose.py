@@ -35,7 +35,7 @@ MODELS = (
         (["lora.r=8,16"], "lora.r", "several values need -m: mtsweep -m lora.r=8,16"),
         (["seed=range(1,4)"], "seed", "several values need -m"),
         (["lora.r=[8"], "lora.r=[8", "no viable alternative"),
-        (["lora.r"], "lora.r", "missing EQUAL"),
+        (["lora.r"], "lora.r", "has no value; lora.r=… sets one"),
         (["trainer.predict_with_generate=true"], "trainer.predict_with_generate", "SFTConfig"),
         (["model=tiny_seq2seq", "trainer.packing=true"], "trainer.packing", "Seq2SeqTraining"),
         (["trainer.optim=adamw_torhc"], "trainer.optim", "did you mean adamw_torch?"),

@@ -13,7 +13,7 @@ from mtsweep import __version__, commands
 from mtsweep.cli.help import help_text
 from mtsweep.cli.searching import search
 from mtsweep.cli.sweeping import sweep
-from mtsweep.errors import MtsweepError
+from mtsweep.errors import MtsweepError, UserError
 
 _INTERRUPTED = 130
 _TERMINATED = 143
@@ -74,6 +74,8 @@ def _carry_out(arguments: Sequence[str]) -> int:
     """A subcommand, or else a sweep."""
     if arguments and arguments[0] in commands.COMMANDS:
         return commands.find(arguments[0]).run(arguments[1:])
+    if arguments and (meant := commands.meant(arguments[0])):
+        raise UserError(f"{arguments[0]}: no such command; did you mean {meant}?")
     from mtsweep import compose
 
     jobs = compose.asked(arguments, lambda jobs: sweep(jobs, arguments))

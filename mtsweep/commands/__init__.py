@@ -6,6 +6,7 @@ from the layers below, what it raises is worded and turned into an exit code by 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -40,3 +41,9 @@ class Command(Protocol):
 def find(name: str) -> Command:
     """The module of a command."""
     return cast(Command, importlib.import_module(f"{__name__}.{name}"))
+
+
+def meant(first: str) -> str | None:
+    """Command that the first word of a command line comes near, where it is a mere word."""
+    near = difflib.get_close_matches(first, COMMANDS, n=1) if first.isalpha() else []
+    return near[0] if near and first not in COMMANDS else None

@@ -45,7 +45,9 @@ def check(arguments: Sequence[str]) -> tuple[list[str], list[Problem]]:
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException as error:
-            problems.append(Problem(text, first_line(error)))
+            bare = "=" not in text and not text.startswith("~")
+            told = f"has no value; {text}=… sets one" if bare else first_line(error)
+            problems.append(Problem(text, told))
             continue
         found = list(_override_problems(override, known, options))
         if override.is_sweep_override() and not parsed.multirun:

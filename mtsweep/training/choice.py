@@ -197,7 +197,7 @@ class Chooser(TrainerCallback):
         early = ", where training ended early" if seen.stopped else ""
         self.listener.say(
             f"keeps step {seen.step} of {steps}{early}: dev {LABELS.get(metric, 'loss')} "
-            f"{seen.value:.4g}, the best of {seen.looks} looks"
+            f"{seen.value:.4g}, the best of {seen.looks} look{'s' * (seen.looks != 1)}"
         )
         return {
             "metric": metric, "value": seen.value, "step": seen.step, "looks": seen.looks,
