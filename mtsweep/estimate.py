@@ -280,15 +280,25 @@ def missed(record: Record) -> str:
     return f"{', '.join(told)} of the estimate" if told else ""
 
 
-def corrected(raw: Estimate, past: Sequence[Record]) -> Estimate:
-    """An estimate, scaled by what finished runs of the same model took against theirs."""
-    memory, seconds = _middle(map(memory_ratio, past)), _middle(map(time_ratio, past))
-    return replace(
-        raw,
-        memory=int(raw.memory * memory),
-        seconds=raw.seconds * seconds,
-        scoring=raw.scoring * seconds,
-    )
+class Correction(NamedTuple):
+    """What finished runs of a kind took, in multiples of what was expected of them."""
+
+    memory: float = 1.0
+    seconds: float = 1.0
+
+    def of(self, raw: Estimate) -> Estimate:
+        """An estimate for another run of that kind."""
+        return replace(
+            raw,
+            memory=int(raw.memory * self.memory),
+            seconds=raw.seconds * self.seconds,
+            scoring=raw.scoring * self.seconds,
+        )
+
+
+def correction(past: Sequence[Record]) -> Correction:
+    """By the medians of finished runs that share a :func:`kind`."""
+    return Correction(_middle(map(memory_ratio, past)), _middle(map(time_ratio, past)))
 
 
 def _middle(ratios: Iterable[float | None]) -> float:

@@ -14,7 +14,7 @@ from mtsweep.config import RunConfig, SweepConfig
 from mtsweep.data.pairs import Corpus
 from mtsweep.data.shots import Shots
 from mtsweep.errors import UserError
-from mtsweep.estimate import Estimate, corrected, kind
+from mtsweep.estimate import Correction, Estimate, correction, kind
 from mtsweep.models import families
 from mtsweep.models.locate import Located
 from mtsweep.record import Record, RunFolder, records
@@ -93,6 +93,7 @@ def looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
     past: dict[tuple[str, ...], list[Record]] = {}
     for _, record in records(folder):
         past.setdefault(kind(record.config), []).append(record)
+    corrections = {name: correction(each) for name, each in past.items()}
     trained: dict[str, dict[str, RunFolder]] = {}
     for path in folder.glob("*/trained.json"):
         run_folder = RunFolder(path.parent)
@@ -104,7 +105,7 @@ def looked_up(runs: tuple[Run, ...], folder: Path) -> tuple[Run, ...]:
         replace(
             run,
             twins=_others(trained[run.train_id], run),
-            estimate=corrected(run.guess, past.get(kind(run.config.model_dump()), [])),
+            estimate=corrections.get(kind(run.config.model_dump()), Correction()).of(run.guess),
         )
         for run in known
     )

@@ -30,7 +30,9 @@ NAME = "nursery"
 STARTUP = str(Path(__file__).parent / "startup")
 """On PYTHONPATH it does what ``TEST_FAULT`` says; forks do that without it."""
 _MODULES = ("mtsweep", "mtsweep.sweep.worker")
-_READ_WHEN_USED = ("MTSWEEP_", "WANDB_", "PYTEST_", "TEST_", "TORCHINDUCTOR_", "ACCELERATE_")
+_READ_WHEN_USED = (
+    "MTSWEEP_", "WANDB_", "PYTEST_", "TEST_", "CHAT_KEY", "TORCHINDUCTOR_", "ACCELERATE_", "KMP_",
+)  # fmt: skip
 """Variables by how they begin, which are read late or set by libraries themselves; what others say
 may be read by libraries when they are imported."""
 _ENVIRONMENT = dict(os.environ)
@@ -142,9 +144,12 @@ def _prctl(option: int, value: Any) -> None:
 def _import() -> None:
     """Import and read what the processes do, whatever they are told."""
     import matplotlib.figure  # noqa: F401
+    import openai  # noqa: F401
     from transformers import Seq2SeqTrainer  # noqa: F401
     from trl import SFTTrainer  # noqa: F401
 
+    import mtsweep.cli
+    import mtsweep.compose.composer
     import mtsweep.run  # noqa: F401
     from mtsweep.evaluation.degeneration import _identifier
 

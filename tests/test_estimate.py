@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtsweep import estimate as estimates
-from mtsweep.estimate import Estimate, corrected, kind, shape
+from mtsweep.estimate import Correction, Estimate, correction, kind, shape
 from mtsweep.models.locate import locate
 from tests.overrides import config
 from tests.records import record
@@ -118,12 +118,13 @@ def past(memory: float, seconds: float) -> object:
 
 
 def test_finished_runs_correct_both_figures_by_their_median():
-    told = corrected(Estimate(1000, 10.0, 7), [past(2000, 24.0), past(1000, 12.0), past(2000, 8.0)])
-    assert told == Estimate(2000, 20.0, 7)
+    told = correction([past(2000, 24.0), past(1000, 12.0), past(2000, 8.0)])
+    assert told.of(Estimate(1000, 10.0, 7)) == Estimate(2000, 20.0, 7)
 
 
 def test_records_without_an_estimate_correct_nothing():
-    assert corrected(Estimate(1000, 10.0, 7), [record()]) == Estimate(1000, 10.0, 7)
+    assert correction([record()]) == correction([]) == Correction()
+    assert Correction().of(Estimate(1000, 10.0, 7)) == Estimate(1000, 10.0, 7)
 
 
 def test_runs_tell_of_each_other_by_model_tuning_and_bits():

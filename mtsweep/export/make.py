@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from filelock import Timeout
+
 from mtsweep import __version__
 from mtsweep.config import tuning
 from mtsweep.errors import UserError
 from mtsweep.export.check import Check, check
 from mtsweep.export.source import Source
+from mtsweep.lock import Lock
 from mtsweep.record import write
 
 Form = Literal["peft", "merged", "ctranslate2", "gguf"]
@@ -202,15 +206,21 @@ def _versions() -> dict[str, str]:
 def drafted(target: Path) -> Iterator[Path]:
     """A folder beside a target, which becomes the target in one step if all goes well.
 
+    What others left who were killed over the same target is cleared first.
+
     Raises:
         UserError: if the target holds something already, or its place cannot be written to.
     """
     target = target.absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"--to {target}: is there already; choose a new folder, or an empty one")
+    draft = target.with_name(f".{target.name}.draft-{secrets.token_hex(4)}")
+    alive = Lock(_lock_of(draft))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.draft-"))
+        _clear(target)
+        alive.acquire()  # before there is anything that another might take to be abandoned
+        draft.mkdir(mode=0o700)
     except OSError as error:
         raise UserError(f"--to {target}: cannot be written ({error.strerror})") from error
     try:
@@ -218,7 +228,27 @@ def drafted(target: Path) -> Iterator[Path]:
         _settle(draft)
         draft.replace(target)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _discard(draft, alive)
+
+
+def _lock_of(draft: Path) -> Path:
+    return draft.with_name(f"{draft.name}.lock")
+
+
+def _clear(target: Path) -> None:
+    """Remove drafts whose lock nobody holds: who made them was killed."""
+    for draft in [*target.parent.iterdir()]:
+        if draft.name.startswith(f".{target.name}.draft-") and draft.is_dir():
+            alive = Lock(_lock_of(draft))
+            with contextlib.suppress(Timeout):
+                alive.acquire(blocking=False)
+                _discard(draft, alive)
+
+
+def _discard(draft: Path, alive: Lock) -> None:
+    shutil.rmtree(draft, ignore_errors=True)
+    alive.release()
+    alive.path.unlink(missing_ok=True)
 
 
 def _settle(folder: Path) -> None:

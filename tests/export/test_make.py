@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from mtsweep import cli
@@ -29,6 +34,31 @@ def test_what_goes_wrong_leaves_nothing(here):
     with pytest.raises(ValueError, match="torn"):
         torn()
     assert [path.name for path in here.rglob("*")] == ["deep"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mtsweep.export import drafted
+
+with drafted(Path(sys.argv[1])) as draft:
+    (draft / "a.bin").write_bytes(b"a")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_export_left_is_cleared_by_the_next_and_what_is_alive_stays(here):
+    killed = [sys.executable, "-c", KILLED, "out"]
+    assert subprocess.run(killed, check=False).returncode == -signal.SIGKILL
+    assert [path.name for path in here.glob("*/a.bin")] == ["a.bin"]
+    (here / ".other.draft-1").mkdir()
+    with drafted(here / "out") as alive:
+        (alive / "b.bin").write_bytes(b"b")
+        with contextlib.suppress(UserError), drafted(here / "out"):
+            assert list(here.glob("*/*.bin")) == [alive / "b.bin"]
+            raise UserError("this one comes to nothing")
+    assert sorted(path.name for path in here.iterdir()) == [".other.draft-1", "out"]
+    assert [path.name for path in (here / "out").iterdir()] == ["b.bin"]
 
 
 @pytest.mark.parametrize(
