@@ -11,16 +11,24 @@ from mtsweep.cli.sweeping import driven, sweep_folder
 from mtsweep.errors import RunFailedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
     from mtsweep.compose import Search as Asked
+    from mtsweep.sweep.searches import Outcome, Prepared
 
 
 def search(asked: Asked, arguments: Sequence[str]) -> None:
-    """Try settings until there are enough, and compare the best of them with the base row."""
+    """Try settings until there are enough, and compare the best of them with the base row.
+
+    Raises:
+        RunFailedError: if a trial failed.
+    """
     from mtsweep import terminal, trials
     from mtsweep.config.launcher import describe
     from mtsweep.sweep import searches
     from mtsweep.sweep.slots import slots
-    from mtsweep.table import rows
 
     out = terminal.console()
     prepared = searches.prepare(asked)
@@ -43,6 +51,24 @@ def search(asked: Asked, arguments: Sequence[str]) -> None:
                 config, prepared.launcher, places, out, search,
             )  # fmt: skip
         found = searches.outcome(prepared, study)
+    _end(out, folder, prepared, found, arguments, anew=anew)
+    if failed := found.counts["failed"]:
+        raise RunFailedError(f"{failed} of {len(found.trials)} trials failed")
+
+
+def _end(  # noqa: PLR0913
+    out: Console,
+    folder: Path,
+    prepared: Prepared,
+    found: Outcome,
+    arguments: Sequence[str],
+    *,
+    anew: bool,
+) -> None:
+    """Show the trials, what the dev set chose of them, and how that compares with the base row."""
+    from mtsweep import trials
+    from mtsweep.table import rows
+
     ending.comet(found.plan)
     table = rows(found.plan, found.failed, found.pruned)
     ending.tabulate(out, folder, table)
@@ -62,5 +88,3 @@ def search(asked: Asked, arguments: Sequence[str]) -> None:
     for run in found.plan.runs:
         if run.id in found.failed:
             ending.tell_failure(run, found.failed[run.id])
-    if failed := found.counts["failed"]:
-        raise RunFailedError(f"{failed} of {len(found.trials)} trials failed")
