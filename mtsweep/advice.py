@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mtsweep import languages
 from mtsweep.config import RunConfig, TrainerConfig
 from mtsweep.data.pairs import Corpus, Pair
+
+if TYPE_CHECKING:
+    from mtsweep.models.ragged import Array
 
 _PASSES = 20
 """Passes over the training pairs behind which little but learning by heart is to be expected."""
@@ -90,7 +93,7 @@ def _without_effect(config: RunConfig, pairs: int) -> Iterator[str]:
         )
 
 
-def by_tokens(lengths: Sequence[int], trainer: TrainerConfig) -> list[str]:
+def by_tokens(lengths: Array, trainer: TrainerConfig) -> list[str]:
     """Advice that the tokenizer gives.
 
     Args:
@@ -98,7 +101,7 @@ def by_tokens(lengths: Sequence[int], trainer: TrainerConfig) -> list[str]:
         trainer: Its ``max_length`` is used.
     """
     limit = trainer.max_length
-    over = sum(length > limit for length in lengths) if limit is not None else 0
+    over = int((lengths > limit).sum()) if limit is not None else 0
     if not over:
         return []
     return [

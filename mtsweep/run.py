@@ -206,7 +206,9 @@ def _examples(run: Run, scored: Assessment, fewer: int | None = None) -> dict[st
 
 def _also(run: Run) -> dict[str, dict[str, int]]:
     """Segments of each further test set, and how many of them were trained on."""
-    trained = {fold(pair.source) for pair in run.corpus.train}
+    asked = {fold(pair.source) for corpus in run.also.values() for pair in corpus.test}
+    # Of the training texts no more is held than that: they may be more than memory has room for.
+    trained = asked.intersection(fold(pair.source) for pair in run.corpus.train) if asked else ()
     return {
         name: {
             "segments": len(corpus.test),

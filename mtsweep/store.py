@@ -14,6 +14,7 @@ import gc
 import hashlib
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -112,6 +113,27 @@ def kept_file(
             _put(path, value, write)
             found = _read(path, read) if anew else None
         return value if found is None else found
+
+
+def no_room(error: OSError, what: str, remedy: str) -> str:
+    """What to say where the disk cannot take what memory has no room for.
+
+    Args:
+        error: Of the disk.
+        what: Is too large.
+        remedy: What else can be done than to make room.
+    """
+    return (
+        f"{what} do not fit into memory, and {folder()} cannot take them "
+        f"({error.strerror or error}); make room there, name another folder with MTSWEEP_CACHE, "
+        f"or {remedy}"
+    )
+
+
+def scratch() -> IO[bytes]:
+    """A file for writing and reading that is gone when nobody has it open, beside the entries."""
+    folder().mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder())
 
 
 def _read(path: Path, read: Callable[[IO[bytes], int], Value]) -> Value | None:

@@ -190,7 +190,7 @@ def _advice(run: Run, codec: Codec | ChatCodec) -> list[str]:
         return []
     pairs = run.corpus.train
     return [
-        *advice.by_tokens(measured(pairs, codec).tolist(), run.config.trainer),
+        *advice.by_tokens(measured(pairs, codec), run.config.trainer),
         *advice.spelling(pairs, codec, run.corpus.target_lang),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mtsweep import advice
@@ -111,12 +112,12 @@ class Spelled:
 
 def test_a_length_that_leaves_pairs_out_is_told_with_their_share():
     trainer = TrainerConfig(learning_rate=1e-3, max_length=13)
-    [said] = advice.by_tokens([13] * 9 + [14], trainer)
+    [said] = advice.by_tokens(np.array([13] * 9 + [14]), trainer)
     assert said == (
         "trainer.max_length: 1 of 10 training pairs (10.0%) are longer than 13 tokens and are "
         "left out"
     )
-    assert advice.by_tokens([13] * 10, trainer) == []
+    assert advice.by_tokens(np.array([13] * 10), trainer) == []
 
 
 def test_what_a_length_bounds_is_both_sides_of_a_decoder_and_the_longer_one_else():

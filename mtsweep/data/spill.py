@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -139,7 +138,7 @@ def _file() -> Iterator[IO[bytes]]:
     Raises:
         UserError: if the disk is full.
     """
-    file = _unnamed()
+    file = store.scratch()
     try:
         yield file
     except BaseException as error:
@@ -148,12 +147,6 @@ def _file() -> Iterator[IO[bytes]]:
         if not isinstance(error, OSError):
             raise
         raise UserError(
-            f"data.sample: the pairs do not fit into memory, and {store.folder()} cannot take "
-            f"them ({error.strerror or error}); make room there, name another folder with "
-            "MTSWEEP_CACHE, or take some of them, chosen by a hash: data.sample=100000"
+            "data.sample: "
+            + store.no_room(error, "the pairs", "take some of them with data.sample=100000")
         ) from error
-
-
-def _unnamed() -> IO[bytes]:
-    store.folder().mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=store.folder())

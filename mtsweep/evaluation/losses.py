@@ -65,7 +65,7 @@ def read(
         RunFailedError: if a loss is not finite.
     """
     context = getattr(model.config, "max_position_embeddings", None)
-    spoken = tokens.talks(conversations, codec).spoken()
+    spoken = tokens.spoken(conversations, codec)
     rows = [(place, _within(each, context)) for place, each in spoken]
     left = sorted(rows, key=lambda row: len(row[1].ids), reverse=True)
     sums = [[0.0, 0, 0] for _ in conversations]

@@ -28,12 +28,30 @@ FEWER = (
     "(or the model's context) with the text and an answer"
 )
 """What is said of texts, behind their number."""
+_TOKENS = 4_000_000
+"""Tokens that a codec remembers of each side; each takes up to 40 bytes."""
 _MANY_TO_MANY = {"nllb", "m2m100", "mbart50"}
 """Families that are told source and target language by a token each."""
 
 
+class _Remembered:
+    """Ids of texts, the newest ones up to a number of tokens."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, list[int]] = {}
+        self._tokens = 0
+
+    def put(self, text: str, ids: list[int]) -> list[int]:
+        """Remember the ids of a text, and give them back."""
+        self._tokens += len(ids) - len(self.ids.pop(text, ()))
+        self.ids[text] = ids
+        while self._tokens > _TOKENS:
+            self._tokens -= len(self.ids.pop(next(iter(self.ids))))
+        return ids
+
+
 class Codec:
-    """Encodes sources and targets for one model, language pair and prompt; each text once."""
+    """Encodes sources and targets for one model, language pair and prompt; remembers the newest."""
 
     def __init__(
         self,
@@ -58,8 +76,7 @@ class Codec:
         self.sets: dict[str, Any] = {}
         """Ids of whole sets of texts (``models/tokens.py``)."""
         self._prefix = ""
-        self._sources: dict[str, list[int]] = {}
-        self._targets: dict[str, list[int]] = {}
+        self._sources, self._targets = _Remembered(), _Remembered()
         if prompt.chat and family == "causal" and not tokenizer.chat_template:
             raise UserError(
                 "prompt: this model's tokenizer has no chat template; use prompt=translate"
@@ -111,13 +128,12 @@ class Codec:
 
     def source_ids(self, text: str) -> list[int]:
         """What the model is given for a text: prompt or encoder input, special tokens included."""
-        if text not in self._sources:
-            self._sources[text] = self._encode_source(text)
-        return self._sources[text]
+        ids = self._sources.ids.get(text)
+        return self._sources.put(text, self._encode_source(text)) if ids is None else ids
 
     def knows(self, text: str) -> bool:
         """Whether the ids of a source text were made already."""
-        return text in self._sources
+        return text in self._sources.ids
 
     def learn(self, texts: Iterable[str], ids: Iterable[list[int]], shown: Iterable[int]) -> None:
         """Take over what another process was given for source texts.
@@ -128,15 +144,14 @@ class Codec:
             shown: Examples that stand before each.
         """
         for text, made, count in zip(texts, ids, shown, strict=True):
-            self._sources[text] = made
+            self._sources.put(text, made)
             if self.shots is not None:
                 self.shown[text] = count
 
     def target_ids(self, text: str) -> list[int]:
         """What the model shall produce for a target text, end token included."""
-        if text not in self._targets:
-            self._targets[text] = self._encode_target(text)
-        return self._targets[text]
+        ids = self._targets.ids.get(text)
+        return self._targets.put(text, self._encode_target(text)) if ids is None else ids
 
     def _encode_source(self, text: str) -> list[int]:
         if self.family != "causal":

@@ -11,25 +11,24 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 
 import mtsweep
 from mtsweep import store
 from mtsweep.data.pairs import Conversation, Pair, digest
+from mtsweep.errors import RunFailedError
 from mtsweep.models.chat import ChatCodec, Spoken
 from mtsweep.models.codec import Codec
+from mtsweep.models.ragged import Pieces, Ragged, Unpacked, Value, array, packed, ragged
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.integer]
+    from mtsweep.models.ragged import Array
 
 _MANY = 5000
 """Rows that are looked for in the store in any case."""
@@ -40,33 +39,13 @@ _IN_MEMORY = 8
 _LIBRARIES = ("transformers", "tokenizers", "sentencepiece", "jinja2", "langcodes", "bm25s")
 _CODE = (
     "languages.py", "data/prompts.py", "data/shots.py", "models/chat.py", "models/codec.py",
-    "models/families.py", "models/tokens.py",
+    "models/families.py", "models/ragged.py", "models/tokens.py",
 )  # fmt: skip
 _LARGE = 1000
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """Rows of ids, one behind the other in one array."""
-
-    values: Array
-    starts: Array
-    """Where each row begins, and behind them the end of the last: ``rows + 1``."""
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @property
-    def lengths(self) -> Array:
-        """Ids of each row."""
-        return self.starts[1:] - self.starts[:-1]
-
-    def rows(self) -> Iterator[list[int]]:
-        """Each row as a list."""
-        values, starts = self.values.tolist(), self.starts.tolist()
-        return (values[start:end] for start, end in zip(starts, starts[1:], strict=False))
+_PIECE = 4096
+"""Rows of a piece."""
+_HELD = 2**17
+"""Rows up to which all pieces are in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,53 +75,58 @@ class Talks:
         return zip(self.places.tolist(), rows, strict=True)
 
 
-def sides(pairs: Sequence[Pair], codec: Codec) -> Sides:
-    """Ids of pairs, each encoded in its own languages."""
+def sides(pairs: Sequence[Pair], codec: Codec) -> Sequence[Sides]:
+    """Ids of pairs, some thousand in a piece, each encoded in its own languages."""
 
     def encode(pair: Pair) -> tuple[list[int], list[int], int]:
         own = codec.of(pair)
         return (own.source_ids(pair.source), own.target_ids(pair.target),
                 own.shown.get(pair.source, 0))  # fmt: skip
 
-    def make() -> Sides:
-        rows = [encode(pair) for pair in pairs]
-        sources, targets = _ragged([row[0] for row in rows]), _ragged([row[1] for row in rows])
-        return Sides(sources, targets, _array([row[2] for row in rows]))
+    def make(_: int, some: Sequence[Pair]) -> Sides:
+        rows = [encode(pair) for pair in some]
+        sources, targets = ragged([row[0] for row in rows]), ragged([row[1] for row in rows])
+        return Sides(sources, targets, array([row[2] for row in rows]))
 
     def pack(value: Sides) -> bytes:
-        return _packed(sources=value.sources, targets=value.targets, shown=value.shown)
+        return packed(sources=value.sources, targets=value.targets, shown=value.shown)
 
     def unpack(body: bytes) -> Sides:
-        told = _unpacked(body)
+        told = Unpacked(body)
         return Sides(told.ragged("sources"), told.ragged("targets"), told.array("shown"))
 
     kept = _Kept(codec, "pairs", [codec.languages, digest(pairs)], pairs)
     return kept.take(encode, make, pack, unpack)
 
 
-def talks(conversations: Sequence[Pair], codec: ChatCodec) -> Talks:
-    """Ids of conversations; what is none has no rows."""
+def talks(conversations: Sequence[Pair], codec: ChatCodec) -> Sequence[Talks]:
+    """Ids of conversations, some thousand in a piece; what is none has no rows."""
 
     def encode(each: Pair) -> list[Spoken]:
         return codec.spoken(each.messages) if isinstance(each, Conversation) else []
 
-    def make() -> Talks:
-        rows = [(place, row) for place, each in enumerate(conversations) for row in encode(each)]
+    def make(first: int, some: Sequence[Pair]) -> Talks:
+        rows = [(place, row) for place, each in enumerate(some, first) for row in encode(each)]
         return Talks(
-            _ragged([row.ids for _, row in rows]),
-            _ragged([tuple(chain.from_iterable(row.answers)) for _, row in rows]),
-            _array([place for place, _ in rows]),
+            ragged([row.ids for _, row in rows]),
+            ragged([tuple(chain.from_iterable(row.answers)) for _, row in rows]),
+            array([place for place, _ in rows]),
         )
 
     def pack(value: Talks) -> bytes:
-        return _packed(ids=value.ids, answers=value.answers, places=value.places)
+        return packed(ids=value.ids, answers=value.answers, places=value.places)
 
     def unpack(body: bytes) -> Talks:
-        told = _unpacked(body)
+        told = Unpacked(body)
         return Talks(told.ragged("ids"), told.ragged("answers"), told.array("places"))
 
     kept = _Kept(codec, "talks", [digest(conversations)], conversations)
     return kept.take(encode, make, pack, unpack)
+
+
+def spoken(conversations: Sequence[Pair], codec: ChatCodec) -> Iterator[tuple[int, Spoken]]:
+    """The rows of conversations, each with the place of its conversation."""
+    return chain.from_iterable(piece.spoken() for piece in talks(conversations, codec))
 
 
 def learn_prompts(texts: Sequence[str], codec: Codec) -> None:
@@ -151,22 +135,23 @@ def learn_prompts(texts: Sequence[str], codec: Codec) -> None:
     if not unknown:
         return
 
-    def make() -> Sides:
-        sources = _ragged([codec.source_ids(text) for text in unknown])
+    def make(_: int, some: Sequence[str]) -> Sides:
+        sources = ragged([codec.source_ids(text) for text in some])
         nothing = Ragged(sources.values[:0], sources.starts * 0)
-        return Sides(sources, nothing, _array([codec.shown.get(text, 0) for text in unknown]))
+        return Sides(sources, nothing, array([codec.shown.get(text, 0) for text in some]))
 
     def pack(value: Sides) -> bytes:
-        return _packed(sources=value.sources, shown=value.shown)
+        return packed(sources=value.sources, shown=value.shown)
 
     def unpack(body: bytes) -> Sides:
-        told = _unpacked(body)
+        told = Unpacked(body)
         return Sides(told.ragged("sources"), told.ragged("sources"), told.array("shown"))
 
     said = hashlib.sha256(json.dumps(unknown).encode()).hexdigest()
     kept = _Kept(codec, "prompts", [codec.languages, said], unknown)
-    found = kept.take(codec.source_ids, make, pack, unpack)
-    codec.learn(unknown, found.sources.rows(), found.shown.tolist())
+    rest = iter(unknown)
+    for piece in kept.take(codec.source_ids, make, pack, unpack):
+        codec.learn(islice(rest, len(piece.sources)), piece.sources.rows(), piece.shown.tolist())
 
 
 @dataclass(frozen=True)
@@ -182,21 +167,60 @@ class _Kept:
     def take(
         self,
         encode: Callable[[Any], object],
-        make: Callable[[], Value],
+        make: Callable[[int, Sequence[Any]], Value],
         pack: Callable[[Value], bytes],
         unpack: Callable[[bytes], Value],
-    ) -> Value:
-        """The ids of all items; ``encode`` makes those of one."""
+    ) -> Sequence[Value]:
+        """The ids of all items, in pieces that lie on disk where there are many.
+
+        Args:
+            encode: Makes the ids of one item.
+            make: Of some of them, given the place of the first.
+            pack: A piece to bytes.
+            unpack: And back.
+        """
+
+        def whole() -> Sequence[Value]:
+            pieces = (make(first, some) for first, some in self._portions())
+            if len(self.items) <= _HELD:
+                return list(pieces)
+            with store.scratch() as file:
+                try:
+                    Pieces.write(pieces, file, pack)
+                except OSError as error:
+                    told = store.no_room(error, "the token ids", "take fewer with data.size")
+                    raise RunFailedError(told) from error
+                return Pieces(file, file.tell(), unpack)
+
+        def write(made: Sequence[Value], file: IO[bytes]) -> None:
+            if isinstance(made, Pieces):
+                file.write(made.body)
+            else:
+                Pieces.write(made, file, pack)
+
+        def read(file: IO[bytes], end: int) -> Sequence[Value]:
+            with file:
+                pieces = Pieces(file, end, unpack)
+            return list(pieces) if len(self.items) <= _HELD else pieces
+
         known, name = self.codec.sets, json.dumps([self.kind, self.asked])
         if name not in known:
             if self._pays(encode):
                 key = hashlib.sha256(f"{name}\0{_print(self.codec)}".encode()).hexdigest()[:32]
-                known[name] = store.kept("tokens", key, make, pack, unpack)
+                many = len(self.items) > _HELD
+                known[name] = store.kept_file("tokens", key, whole, write, read, anew=many)
             else:
-                known[name] = make()
+                known[name] = whole()
             while len(known) > _IN_MEMORY:
                 known.pop(next(iter(known)))
         return known[name]
+
+    def _portions(self) -> Iterator[tuple[int, list[Any]]]:
+        """Some items at a time, with the place of the first."""
+        rest, first = iter(self.items), 0
+        while some := list(islice(rest, _PIECE)):
+            yield first, some
+            first += len(some)
 
     def _pays(self, encode: Callable[[Any], object]) -> bool:
         """Whether making them all takes so long that reading them back is worth it."""
@@ -265,58 +289,3 @@ def _version(library: str) -> str:
         return version(library)
     except PackageNotFoundError:
         return "none"
-
-
-def _ragged(rows: Sequence[Sequence[int]]) -> Ragged:
-    import numpy as np
-
-    starts = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=starts[1:])
-    every = chain.from_iterable(rows)
-    return Ragged(np.fromiter(every, dtype=np.int32, count=int(starts[-1])), starts)
-
-
-def _array(values: Iterable[int]) -> Array:
-    import numpy as np
-
-    return np.array(list(values), dtype=np.int64)
-
-
-def _packed(**parts: Ragged | Array) -> bytes:
-    """Arrays in the fewest bytes that their numbers need."""
-    import numpy as np
-    from safetensors.numpy import save
-
-    told: dict[str, NDArray[Any]] = {}
-    for name, part in parts.items():
-        if isinstance(part, Ragged):
-            told |= {name: part.values, f"{name}.lengths": part.lengths}
-        else:
-            told[name] = part
-    small = {
-        name: each.astype(np.uint16 if each.max(initial=0) < 2**16 else np.int32)
-        for name, each in told.items()
-    }
-    return save(small)
-
-
-class _Unpacked:
-    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._arrays = arrays
-
-    def ragged(self, name: str) -> Ragged:
-        import numpy as np
-
-        lengths = self._arrays[f"{name}.lengths"]
-        starts = np.zeros(len(lengths) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=starts[1:])
-        return Ragged(self._arrays[name].astype(np.int32), starts)
-
-    def array(self, name: str) -> Array:
-        return self._arrays[name].astype("int64")
-
-
-def _unpacked(body: bytes) -> _Unpacked:
-    from safetensors.numpy import load
-
-    return _Unpacked(load(body))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -11,7 +11,9 @@ from mtsweep.errors import RunFailedError
 from mtsweep.models import tokens
 from mtsweep.models.chat import ChatCodec, Spoken
 from mtsweep.models.codec import Codec
-from mtsweep.models.tokens import Ragged
+from mtsweep.models.ragged import Ragged
+from mtsweep.models.tokens import Talks
+from mtsweep.training.rows import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,32 +31,26 @@ class Examples(NamedTuple):
     """Columns ``input_ids`` and ``labels`` (each ``tokens``)."""
     too_long: int
     """Rows left out because they are longer than ``max_length``."""
-    places: list[int]
+    places: NDArray[np.integer]
     """Place of the pair or conversation that each row was made of."""
 
 
 def causal(pairs: Sequence[Pair], codec: Codec, max_length: int | None) -> Examples:
     """Prompt and completion in one row; the loss sees the completion and its end token alone."""
-    made = tokens.sides(pairs, codec)
-    return _kept(*_joined(made.sources, made.targets), list(range(len(pairs))), max_length)
+    pieces = tokens.sides(pairs, codec)
+    return _kept((_joined(made.sources, made.targets) for made in pieces), None, max_length)
 
 
 def seq2seq(pairs: Sequence[Pair], codec: Codec, max_length: int | None) -> Examples:
     """Encoder input and labels; language codes and end tokens included."""
-    made = tokens.sides(pairs, codec)
-    return _kept(made.sources, made.targets, list(range(len(pairs))), max_length)
+    pieces = tokens.sides(pairs, codec)
+    return _kept(((made.sources, made.targets) for made in pieces), None, max_length)
 
 
 def chat(conversations: Sequence[Pair], codec: ChatCodec, max_length: int | None) -> Examples:
     """Whole conversations; the loss sees every answer and its end token, and nothing else."""
-    import numpy as np
-
-    made = tokens.talks(conversations, codec)
-    labels = np.full_like(made.ids.values, IGNORED)
-    for begin, row in zip(made.ids.starts.tolist(), made.answers.rows(), strict=False):
-        for start, end in zip(row[::2], row[1::2], strict=True):
-            labels[begin + start : begin + end] = made.ids.values[begin + start : begin + end]
-    return _kept(made.ids, Ragged(labels, made.ids.starts), made.places.tolist(), max_length)
+    pieces = tokens.talks(conversations, codec)
+    return _kept(map(_marked, pieces), (made.places for made in pieces), max_length)
 
 
 def row(spoken: Spoken) -> dict[str, list[int]]:
@@ -69,17 +65,28 @@ def measured(pairs: Sequence[Pair], codec: Codec) -> NDArray[np.integer]:
     """What of each pair ``max_length`` bounds: prompt and completion, or the longer side."""
     import numpy as np
 
-    made = tokens.sides(pairs, codec)
-    both = made.sources.lengths, made.targets.lengths
-    return both[0] + both[1] if codec.family == "causal" else np.maximum(*both)
+    both = ((made.sources.lengths, made.targets.lengths) for made in tokens.sides(pairs, codec))
+    join = np.add if codec.family == "causal" else np.maximum
+    return np.concatenate([join(*each) for each in both])
 
 
-def lengths(rows: Dataset) -> list[int]:
+def lengths(rows: Dataset) -> NDArray[np.integer]:
     """Tokens of the input of each example."""
     import pyarrow.compute as pc
 
     table: Any = rows.with_format("arrow")[:]
-    return pc.list_value_length(table.column("input_ids")).to_pylist()  # type: ignore[attr-defined]
+    return pc.list_value_length(table.column("input_ids")).to_numpy()  # type: ignore[attr-defined]
+
+
+def _marked(made: Talks) -> tuple[Ragged, Ragged]:
+    """Conversations, and the same with nothing but the answers as labels."""
+    import numpy as np
+
+    labels = np.full_like(made.ids.values, IGNORED)
+    for begin, row in zip(made.ids.starts.tolist(), made.answers.rows(), strict=False):
+        for start, end in zip(row[::2], row[1::2], strict=True):
+            labels[begin + start : begin + end] = made.ids.values[begin + start : begin + end]
+    return made.ids, Ragged(labels, made.ids.starts)
 
 
 def _joined(sources: Ragged, targets: Ragged) -> tuple[Ragged, Ragged]:
@@ -94,24 +101,41 @@ def _joined(sources: Ragged, targets: Ragged) -> tuple[Ragged, Ragged]:
     return Ragged(ids, starts), Ragged(np.where(said, ids, np.int32(IGNORED)), starts)
 
 
-def _kept(ids: Ragged, labels: Ragged, places: list[int], max_length: int | None) -> Examples:
+def _kept(
+    pieces: Iterable[tuple[Ragged, Ragged]],
+    places: Iterable[NDArray[np.integer]] | None,
+    max_length: int | None,
+) -> Examples:
+    """Those rows of inputs and labels that are short enough.
+
+    Args:
+        pieces: Inputs and labels of some rows each.
+        places: What of those rows are made; ``None``: each of one, in order.
+        max_length: Tokens that a row may have.
+    """
     import numpy as np
     from datasets import Dataset
-    from pyarrow import table
 
-    longest = np.maximum(ids.lengths, labels.lengths)
-    whole = longest <= (max_length or np.inf)
-    if not whole.any():
+    told = iter(places) if places is not None else None
+    made, kept, seen, shortest = Table(), [], 0, None
+    for ids, labels in pieces:
+        longest = np.maximum(ids.lengths, labels.lengths)
+        whole = longest <= (max_length or np.inf)
+        where = next(told) if told else np.arange(seen, seen + len(ids))
+        seen += len(ids)
+        shortest = min(filter(None, (shortest, longest.min(initial=2**31 - 1))))
+        if not whole.all():
+            ids, labels, where = _taken(ids, whole), _taken(labels, whole), where[whole]  # noqa: PLW2901
+        kept.append(where)
+        made.add(ids, labels)
+    found = np.concatenate(kept)
+    if not len(found):
         raise RunFailedError(
             f"trainer.max_length: every pair is longer than {max_length} tokens; "
-            f"the shortest has {longest.min()}"
+            f"the shortest has {shortest}"
         )
-    if not whole.all():
-        ids, labels = _taken(ids, whole), _taken(labels, whole)
-        places = [place for place, there in zip(places, whole, strict=True) if there]
-    columns = table({"input_ids": _column(ids), "labels": _column(labels)})
-    rows = Dataset(columns, fingerprint=uuid4().hex)  # else the whole content is hashed for one
-    return Examples(rows, int((~whole).sum()), places)
+    rows = Dataset(made.whole(), fingerprint=uuid4().hex)  # else all of it is hashed for one
+    return Examples(rows, seen - len(found), found)
 
 
 def _taken(rows: Ragged, wanted: NDArray[np.bool_]) -> Ragged:
@@ -120,11 +144,3 @@ def _taken(rows: Ragged, wanted: NDArray[np.bool_]) -> Ragged:
     lengths = rows.lengths
     starts = np.concatenate(([0], np.cumsum(lengths[wanted])))
     return Ragged(rows.values[np.repeat(wanted, lengths)], starts)
-
-
-def _column(rows: Ragged) -> Any:  # noqa: ANN401 - an Arrow array, of types that pyarrow does not tell
-    import pyarrow as pa
-
-    if rows.starts[-1] < 2**31:
-        return pa.ListArray.from_arrays(pa.array(rows.starts, pa.int32()), pa.array(rows.values))
-    return pa.LargeListArray.from_arrays(pa.array(rows.starts), pa.array(rows.values))

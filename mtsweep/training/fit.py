@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHECKED = 8
+_LOOKED_AT = 100_000
+"""Examples among which those to check are looked for."""
 
 
 CHECKPOINT_SECONDS = 300.0
@@ -99,7 +101,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the sections it uses, rather than the whole
     for told in broken:
         listener.say(told)
     earlier = start.seconds if start else 0.0
-    length = sum(examples.lengths(train)) / len(train)
+    length = float(examples.lengths(train).mean())
     chooser = Chooser(trainer, dev_set, folder, listener)
     if ranks.first():
         chooser.resume(start.path if start else None)
@@ -147,7 +149,8 @@ def _fewer(pairs: Sequence[Pair], codec: Codec | ChatCodec) -> int:
     """How many texts have fewer examples before them than the prompt asks for."""
     if isinstance(codec, ChatCodec) or codec.shots is None:
         return 0
-    return int((tokens.sides(pairs, codec).shown < codec.shots.count).sum())
+    count = codec.shots.count
+    return sum(int((piece.shown < count).sum()) for piece in tokens.sides(pairs, codec))
 
 
 def trainer_class(family: Family) -> type[Any]:
@@ -214,7 +217,7 @@ def _preflight(
         return _preflight_chat(pairs, codec, made, collate)
     chosen: dict[int, Pair] = {}
     taken: Counter[Codec] = Counter()
-    for number, place in enumerate(made.places):
+    for number, place in enumerate(made.places[:_LOOKED_AT].tolist()):
         pair = pairs[place]
         own = codec.of(pair)
         if taken[own] < _CHECKED:  # of every language pair so many
@@ -233,7 +236,7 @@ def _preflight_chat(
     """The same of the first conversations that are trained on whole."""
     chosen: list[Conversation] = []
     rows: list[Any] = []
-    for place, group in groupby(enumerate(made.places), key=itemgetter(1)):
+    for place, group in groupby(enumerate(made.places[:_LOOKED_AT].tolist()), key=itemgetter(1)):
         each, own = pairs[place], [dict(made.rows[number]) for number, _ in group]
         if isinstance(each, Conversation) and len(codec.spoken(each.messages)) == len(own):
             chosen.append(each)

@@ -50,7 +50,7 @@ def steady(trainer: type[Any], seed: int) -> type[Any]:
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
             if self.args.train_sampling_strategy != "group_by_length":
                 return super()._get_train_sampler(train_dataset)
-            lengths = examples.lengths(self.train_dataset)
+            lengths = examples.lengths(self.train_dataset).tolist()
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
             step *= self.args.world_size
             return LengthGroups(step, lengths, seed)

@@ -187,7 +187,7 @@ def test_cleaning_of_pairs_on_disk_leaves_them_there(little):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is full")
 def test_a_disk_without_room_is_told_with_the_remedy(tmp_path, monkeypatch, little):
     full = partial(Path("/dev/full").open, "wb", buffering=0)
-    monkeypatch.setattr(spill, "_unnamed", full)
+    monkeypatch.setattr(store, "scratch", full)
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps({"source": f"s {n}", "target": "t"}) for n in range(20)))
     with pytest.raises(data.UserError, match=r"^data\.sample: .*\(No space left .*data\.sample=1"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +14,12 @@ from mtsweep import store
 from mtsweep.config import PromptConfig
 from mtsweep.data.pairs import Corpus, Pair
 from mtsweep.data.shots import Shots
+from mtsweep.errors import RunFailedError
 from mtsweep.models import tokens
 from mtsweep.models.chat import ChatCodec
 from mtsweep.models.codec import Codec
-from mtsweep.training import examples, fit
+from mtsweep.models.ragged import Pieces
+from mtsweep.training import examples, fit, rows
 from tests.small import PROMPT, small_base
 from tests.training.test_fit import Heard, trainer
 from tests.training.test_fit_chat import TALKS
@@ -69,7 +73,11 @@ def told(made: Codec | ChatCodec, pairs=PAIRS) -> list:
     else:
         encode = examples.causal if made.family == "causal" else examples.seq2seq
         encoded = encode(pairs, made, None)
-    return [encoded.rows.to_dict(), encoded.places, examples.lengths(encoded.rows)]
+    return [
+        encoded.rows.to_dict(),
+        encoded.places.tolist(),
+        examples.lengths(encoded.rows).tolist(),
+    ]
 
 
 def refuse(monkeypatch, *codecs):
@@ -103,7 +111,8 @@ def test_ids_of_a_decoder_are_the_same_made_kept_and_without(monkeypatch, place,
     monkeypatch.setenv("MTSWEEP_PREPARED", "off")
     told(fresh)
     shown = [fresh.of(pair).shown.get(pair.source, 0) for pair in PAIRS]
-    assert tokens.sides(PAIRS, later).shown.tolist() == shown
+    pieces = tokens.sides(PAIRS, later)
+    assert [number for piece in pieces for number in piece.shown.tolist()] == shown
     assert any(shown) == bool(prompt.shots)
 
 
@@ -125,7 +134,7 @@ def test_conversations_are_the_same_made_kept_and_without(monkeypatch, place, ti
     fresh = make()
     wanted = [(place, row) for place, each in enumerate(TALKS)
               for row in fresh.spoken(each.messages)]  # fmt: skip
-    assert list(tokens.talks(TALKS, later).spoken()) == wanted
+    assert list(tokens.spoken(TALKS, later)) == wanted
     assert again[0]["labels"] == [examples.row(row)["labels"] for _, row in wanted]
 
 
@@ -177,7 +186,7 @@ def test_what_is_too_long_is_left_out_of_the_same_entry(place, tiny):
     short = examples.causal(PAIRS, codec(tiny), limit)
     assert entries(place) == 1
     fits = [number for number, length in enumerate(whole[2]) if length <= limit]
-    assert short.places == fits
+    assert short.places.tolist() == fits
     assert short.too_long == len(PAIRS) - len(fits) > 0
     for column in ("input_ids", "labels"):
         assert list(short.rows[column]) == [whole[0][column][number] for number in fits]
@@ -186,7 +195,7 @@ def test_what_is_too_long_is_left_out_of_the_same_entry(place, tiny):
 def test_a_set_is_read_once_a_process_and_few_texts_never(monkeypatch, place, tiny):
     made = codec(tiny)
     told(made)
-    monkeypatch.setattr(store, "kept", lambda *_: pytest.fail("the store was asked"))
+    monkeypatch.setattr(store, "kept_file", lambda *_: pytest.fail("the store was asked"))
     told(made)
     monkeypatch.setattr(tokens, "_MANY", 1000)
     monkeypatch.setattr(store, "WORTH", 60.0)
@@ -227,3 +236,53 @@ def test_a_training_learns_the_same_from_ids_that_another_made(monkeypatch, tmp_
         fit(base.model, made, corpus, trainer(), 1, tmp_path / kept / str(len(losses)), heard)
         losses.append(heard.losses)
     assert losses[0] == losses[1] == losses[2]
+
+
+@pytest.mark.parametrize("kept", ["on", "off"])
+def test_rows_that_memory_has_no_room_for_are_the_same(monkeypatch, place, tiny, kept):
+    chats = lambda: ChatCodec(AutoTokenizer.from_pretrained(tiny))  # noqa: E731
+    makers = ((lambda: codec(tiny, NEAREST), PAIRS), (chats, TALKS))
+    with monkeypatch.context() as patch:
+        patch.setenv("MTSWEEP_PREPARED", "off")
+        held = [told(make(), pairs) for make, pairs in makers]
+    monkeypatch.setenv("MTSWEEP_PREPARED", kept)
+    monkeypatch.setattr(tokens, "_PIECE", 3)
+    monkeypatch.setattr(tokens, "_HELD", 1)
+    monkeypatch.setattr(rows, "HELD", 0)
+    for (make, pairs), wanted in zip(makers, held, strict=True):
+        made = make()
+        assert told(made, pairs) == wanted
+        [pieces] = made.sets.values()
+        assert isinstance(pieces, Pieces)
+        later = make()
+        if kept == "on":
+            refuse(
+                monkeypatch, later, *([later.between(EN_DE)] if isinstance(later, Codec) else [])
+            )
+        assert told(later, pairs) == wanted
+    limit = sorted(held[0][2])[20]
+    short = examples.causal(PAIRS, codec(tiny, NEAREST), limit)
+    assert short.places.tolist() == [
+        number for number, length in enumerate(held[0][2]) if length <= limit
+    ]
+    assert list(short.rows["labels"]) == [held[0][0]["labels"][n] for n in short.places]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is full")
+@pytest.mark.parametrize("holder", [tokens, rows])
+def test_a_disk_that_cannot_take_token_ids_is_told_with_the_remedy(monkeypatch, tiny, holder):
+    monkeypatch.setattr(holder, "_HELD" if holder is tokens else "HELD", 0)
+    monkeypatch.setattr(store, "scratch", partial(Path("/dev/full").open, "wb", buffering=0))
+    with pytest.raises(RunFailedError, match=r"token ids .*No space left .*data\.size"):
+        examples.causal(PAIRS, codec(tiny), None)
+
+
+def test_a_codec_remembers_the_newest_texts_alone(monkeypatch, tiny):
+    made = codec(tiny)
+    one, other = made.source_ids("A text."), made.source_ids("Another text.")
+    monkeypatch.setattr("mtsweep.models.codec._TOKENS", len(other) + 1)
+    assert made.target_ids("Ein Text.") == made.target_ids("Ein Text.")
+    third = made.source_ids("A third text.")
+    assert not made.knows("A text.")
+    assert made.knows("A third text.") == (len(third) <= len(other) + 1)
+    assert made.source_ids("A text.") == one
