@@ -55,8 +55,8 @@ class ReadingConfig(Section):
 
     train_file: str | None = None
     """``files``: the training pairs (or all of them, where no test file is given). JSONL, JSON,
-    CSV, TSV, TMX, PO or MO by suffix, also as .gz, .xz or .zst; two Moses files by their common
-    stem with ``data.format=moses`` (``corpus`` reads ``corpus.en`` and ``corpus.es``)."""
+    CSV, TSV, TMX, PO or MO by suffix, also as .gz, .xz or .zst; two Moses files by one of them or
+    their common stem (``corpus`` reads ``corpus.en`` and ``corpus.es``)."""
     dev_file: str | None = None
     """``files``: the dev pairs; null splits them off the training file."""
     test_file: str | None = None
