@@ -6,6 +6,7 @@ import pytest
 
 from mtsweep import estimate as estimates
 from mtsweep.estimate import Correction, Estimate, correction, kind, shape
+from mtsweep.estimate.memory import kept_bytes
 from mtsweep.models.locate import locate
 from tests.overrides import config
 from tests.records import record
@@ -211,5 +212,19 @@ def test_what_a_backward_pass_needs_is_known_within_a_quarter(kind, way, half):
             **({} if whole else {"lora.lora_dropout": dropout}),
         }
     )
-    expected = sides * estimates._kept(shape(given), told, on_gpu=half)
+    expected = sides * kept_bytes(shape(given), told, on_gpu=half)
     assert grown == pytest.approx(expected, rel=0.25)
+
+
+def test_a_small_model_on_a_gpu_takes_as_long_as_its_kernels_take_to_be_launched(
+    corpus, monkeypatch
+):
+    from mtsweep import device
+
+    gpu = device.Gpu("0", "H100", 80 << 30, 80 << 30)
+    monkeypatch.setattr(device, "gpus", lambda: (gpu,))
+    few, many = (run_of(corpus, trainer__per_device_train_batch_size=size) for size in (1, 4))
+    assert few.seconds == many.seconds
+    layers, steps = SMOLLM2["num_hidden_layers"], config().trainer.max_steps
+    assert few.seconds - few.scoring == pytest.approx(0.005 * layers * steps)
+    assert run_of(corpus, trainer__per_device_train_batch_size=4096).seconds > many.seconds
