@@ -11,12 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mtsweep.compare.searched import Ranked, Searched
 from mtsweep.scores import LABELS, rounded
 from mtsweep.space import Point, shown
 from mtsweep.sweep.searches import Outcome, Prepared
 from mtsweep.sweep.study import Trial
 from mtsweep.terminal import clock
 
+_SHOWN = 20
+"""Trials in a table, at most."""
+_STYLES = {"failed": "red", "pruned": "yellow"}
 _STATES = ("finished", "pruned", "failed", "open")
 
 
@@ -81,10 +85,59 @@ def told(found: Outcome, prepared: Prepared) -> list[str]:
         f"Best by the dev set: {spelt(best.point)} (trial {best.number}), "
         f"{LABELS[metric]} {rounded(metric, best.value)}; {_tested(found, best)}."
     )
+    if (count := found.counts["finished"]) > 1:
+        said.append(
+            f"As the best of {count} its dev score flatters it; its test scores, of one setting "
+            "alone, do not."
+        )
     if found.importances:
         shares = ", ".join(f"{key} {share:.0%}" for key, share in found.importances.items())
         said.append(f"What good settings differ in from the others (PED-ANOVA): {shares}.")
     return said
+
+
+def ranked(found: Outcome, metric: str) -> Searched:
+    """The trials of a search by the dev set, and what that chose."""
+    order = {run.id: place for place, run in enumerate(found.plan.runs)}
+
+    def place(trial: Trial) -> tuple[bool, int]:
+        places = [order[each] for each in trial.runs if each in order]
+        return trial.state != "finished", min(places, default=len(order))
+
+    listed = tuple(
+        Ranked(
+            spelt(each.point),
+            each.state,
+            each.value if each.state == "finished" else None,  # of others it is an earlier step's
+            each.reason,
+            each.runs,
+        )
+        for each in sorted(found.trials, key=place)
+    )
+    chosen = tuple(run.id for run in found.of(found.best)) if found.best else ()
+    return Searched(metric, chosen, listed)
+
+
+def ranking(out: Console, search: Searched) -> None:
+    """Print the trials of a search by the dev set."""
+    if not search.trials:  # of a version that did not keep them
+        return
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown.add_column("trial", overflow="fold")
+    shown.add_column(f"dev {LABELS.get(search.metric, search.metric)}", justify="right")
+    shown.add_column("")
+    for each in search.trials[:_SHOWN]:
+        value = "" if each.value is None else rounded(search.metric, each.value)
+        best = each.runs and set(each.runs) == set(search.chosen)
+        end = Text("chosen", "green") if best else Text(each.state)
+        if each.reason:
+            end = Text(f"{each.state}: {each.reason}", _STYLES.get(each.state, ""))
+        shown.add_row(Text(each.setting), value, end)
+    out.print()
+    out.print(shown)
+    if len(search.trials) > _SHOWN:
+        out.print(Text(f"and {len(search.trials) - _SHOWN} more", style="dim"))
+    out.print(Text("ranked by the dev set; what it chose alone is judged by the test set", "dim"))
 
 
 def spelt(point: Point) -> str:

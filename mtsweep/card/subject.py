@@ -174,7 +174,7 @@ def _judged(folder: RunFolder, record: Record) -> list[Judged]:
     seen: list[set[str]] = []
     for name, found, swept in gathered:
         ids = {each.id for _, each in found}
-        if len(found) < 2 or any(ids <= other for other in seen):
+        if len(found) < 2 or folder.id not in ids or any(ids <= other for other in seen):
             continue  # another sweep says all of it
         try:
             told.append(Judged(name, _command(output, name), compare(found, swept=sorted(swept))))

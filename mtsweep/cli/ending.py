@@ -43,18 +43,21 @@ def comet(plan: Plan) -> None:
             print(f"no COMET: {error}\n  the same command tries again", file=sys.stderr)
 
 
-def tabulate(out: Console, folder: Path, table: list[Row]) -> None:
-    """Show and write the scores."""
+def tabulate(out: Console, folder: Path, table: list[Row], shown: list[Row] | None = None) -> None:
+    """Write the scores, and show them, or those of the rows named."""
     from mtsweep import byparts, terminal
     from mtsweep.record import write
     from mtsweep.table import as_csv
 
     write(folder / "table.csv", as_csv(table))
-    terminal.show(out, table)
+    shown = table if shown is None else shown
+    terminal.show(out, shown)
     told = [(row.label, row.record) for row in table if row.record is not None]
-    if parts := byparts.by_parts(told):
-        terminal.parts(out, parts)
+    if byparts.by_parts(told):
         write(folder / "parts.csv", byparts.as_csv(told))
+    seen = [(row.label, row.record) for row in shown if row.record is not None]
+    if parts := byparts.by_parts(seen):
+        terminal.parts(out, parts)
 
 
 def judge(out: Console, table: Sequence[Row], folder: Path, *, anew: bool) -> Comparison | None:

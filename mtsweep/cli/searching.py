@@ -39,7 +39,7 @@ def search(asked: Asked, arguments: Sequence[str]) -> None:
         trials.planned(out, prepared, prepared.there())
         return
     known = [run_id for trial in prepared.there() for run_id in trial.runs]
-    folder = sweep_folder(prepared.corners, arguments, known)
+    folder = sweep_folder(prepared.corners, arguments, known, {"search": {}})
     with searches.alone(folder, out.print):
         study = prepared.study()
         search = searches.begin(prepared, study)
@@ -71,18 +71,21 @@ def _end(  # noqa: PLR0913
 
     ending.comet(found.plan)
     table = rows(found.plan, found.failed, found.pruned)
-    ending.tabulate(out, folder, table)
-    # The dev set has chosen: how the others did on the test set is shown, and judged by nobody.
-    chosen = [run.id for run in found.of(found.best)] if found.best else []
+    # The dev set has chosen. How the others did on the test set is in the files; shown here, it
+    # would be a temptation to choose by it.
+    ranked = trials.ranked(found, prepared.metric)
+    judged = [
+        row for row in table
+        if row.kind == "base" or (row.folder and row.folder.id in ranked.chosen)
+    ]  # fmt: skip
+    trials.ranking(out, ranked)
+    ending.tabulate(out, folder, table, judged)
     said = trials.told(found, prepared)
-    outcome = {"search": {"said": said, "chosen": chosen}}
+    outcome = {"search": {"said": said, **ranked.kept()}}
     sweep_folder(found.plan, arguments, [run.id for run in found.plan.runs], outcome)
     out.print()
     for sentence in said:
         out.print(sentence, markup=False)
-    judged = [
-        row for row in table if row.kind == "base" or (row.folder and row.folder.id in chosen)
-    ]
     comparison = ending.judge(out, judged, folder, anew=True)
     ending.conclude(out, found.plan, comparison, anew=anew)
     for run in found.plan.runs:

@@ -19,7 +19,7 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if told := comet_refusal(given.python, "--python"):
         raise UserError(told)
-    found, _ = gather(given.what, given.output_dir)
+    found, _ = gather(given.what, given.output_dir, whole=True)
     asked = Comet(given.model, given.python, given.batch_size)
     for folder, record in complete(found, asked, given.output_dir):
         score = record.scores["comet"]

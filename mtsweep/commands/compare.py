@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mtsweep import terminal, verdicts
+from mtsweep import terminal, trials, verdicts
 from mtsweep.byparts import by_parts
 from mtsweep.compare import Comparison, Estimate, Row, compare
-from mtsweep.compare.gather import gather
+from mtsweep.compare.gather import gather, searches
 from mtsweep.compare.view import MAIN
 from mtsweep.errors import UserError
 from mtsweep.scores import LABELS, rounded
@@ -36,6 +36,9 @@ def run(arguments: Sequence[str]) -> int:
         print(as_markdown(comparison))
     else:
         out = terminal.console()
+        for search in searches(given.what, given.output_dir):
+            trials.ranking(out, search)
+            out.print()
         verdicts.judged(out, comparison)
         records = {record.id: record for _, record in found}
         told = [(row.label, records[row.key]) for row in comparison.rows]
@@ -48,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mtsweep compare",
         description="Compare finished runs: intervals, paired tests of all pairs corrected for "
-        "their number (Holm), what is tied with the best, and what this much data cannot tell.",
+        "their number (Holm), what is tied with the best, and what this much data cannot tell. Of "
+        "a search the dev set ranks the trials, and what it chose alone is judged.",
     )
     parser.add_argument(
         "what",

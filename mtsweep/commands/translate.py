@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="RUN",
         help="id or its beginning, a run folder, 'best' (by chrF, of the newest sweep), or a "
-        "sweep, whose best run is taken; a folder of `export --format ctranslate2`; none: the "
+        "sweep, whose best run is taken (of a search what the dev set chose); a folder of "
+        "`export --format ctranslate2`; none: the "
         "untouched default model, English to Spanish",
     )
     what = parser.add_mutually_exclusive_group()

@@ -5,21 +5,29 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from mtsweep.compare.searched import Searched, searched
 from mtsweep.compare.settings import Found, settings, varied
 from mtsweep.errors import UserError
 from mtsweep.record import RunFolder
 
 
-def gather(names: Sequence[str], output: Path) -> tuple[list[Found], set[str]]:
+def gather(
+    names: Sequence[str], output: Path, *, whole: bool = False
+) -> tuple[list[Found], set[str]]:
     """Runs and base rows of sweeps and run folders, joined.
+
+    Of a search only what its dev set chose is there: the best of many by the test set would be
+    chosen by that, and its scores no test any more.
 
     Args:
         names: Sweeps under ``output/sweeps`` by name, sweep folders, run folders; none for the
             newest sweep.
         output: Folder with ``runs/`` and ``sweeps/``.
+        whole: Give all runs of a search.
 
     Returns:
         Run folders with their records, each once; and the keys that a sweep among them varied.
@@ -32,7 +40,7 @@ def gather(names: Sequence[str], output: Path) -> tuple[list[Found], set[str]]:
     for name in names or [_newest(output)]:
         folder = _folder(name, output)
         if (folder / "sweep.yaml").is_file():
-            members = _members(folder)
+            members = _members(folder, whole=whole)
             swept.update(varied(settings(members)))
         else:
             run = RunFolder(folder)
@@ -42,6 +50,18 @@ def gather(names: Sequence[str], output: Path) -> tuple[list[Found], set[str]]:
             members = [(run, record)]
         found |= {record.id: (run, record) for run, record in members}
     return list(found.values()), swept
+
+
+def searches(names: Sequence[str], output: Path) -> list[Searched]:
+    """What those of some sweeps came to that are searches.
+
+    Raises:
+        UserError: as :func:`gather`.
+    """
+    folders = [_folder(name, output) for name in names or [_newest(output)]]
+    sweeps = [folder for folder in folders if (folder / "sweep.yaml").is_file()]
+    found = [searched(folder, _told(folder)) for folder in sweeps]
+    return [each for each in found if each is not None]
 
 
 def _newest(output: Path) -> str:
@@ -60,14 +80,21 @@ def _folder(name: str, output: Path) -> Path:
     raise UserError(f"{name}: neither a sweep nor the folder of a run; sweeps here: {listed}")
 
 
-def _members(folder: Path) -> list[Found]:
-    """Finished runs of a sweep, and the base rows that its table names."""
-    runs = folder.resolve().parent.parent / "runs"
+def _told(folder: Path) -> dict[str, Any]:
+    """What a sweep's ``sweep.yaml`` holds."""
     try:
         told = yaml.safe_load((folder / "sweep.yaml").read_text(encoding="utf-8"))
-        ids = [str(each) for each in told["runs"]]
+        return {**told, "runs": [str(each) for each in told["runs"]]}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise UserError(f"{folder}/sweep.yaml: not as mtsweep writes it ({error})") from error
+
+
+def _members(folder: Path, *, whole: bool) -> list[Found]:
+    """Finished runs of a sweep, and the base rows that its table names."""
+    runs = folder.resolve().parent.parent / "runs"
+    told = _told(folder)
+    search = None if whole else searched(folder, told)
+    ids = [each for each in told["runs"] if search is None or each in search.chosen]
     if (folder / "table.csv").is_file():
         text = (folder / "table.csv").read_text(encoding="utf-8")
         rows = csv.DictReader(text.splitlines(keepends=True))

@@ -45,7 +45,7 @@ class Row:
     kind: str
     reason: str
     state: str
-    """Of a row without scores: failed, or pruned."""
+    """Of a row without scores: failed, pruned, or not chosen by a search's dev set."""
     cells: Mapping[str, Cell]
     mark: Mark | None
 
@@ -131,7 +131,7 @@ def content(sweep: Sweep, judged: Judged, humans: Sequence[Human] = ()) -> Conte
         kicker=_kicker(sweep),
         judged=judged,
         metrics=metrics,
-        rows=[_row(entry, judged.marks.get(entry.id)) for entry in sweep.entries],
+        rows=[_row(sweep, entry, judged.marks.get(entry.id)) for entry in sweep.entries],
         scale=_scale(sweep, lead),
         score_notes=[_count_note(sweep), *judged.score_notes],
         curves=pictures.curves(sweep),
@@ -175,8 +175,11 @@ def _metrics(sweep: Sweep, lead: str) -> list[Metric]:
     return [Metric(name, LABELS.get(name, name), found[name]) for name in names]
 
 
-def _row(entry: Entry, mark: Mark | None) -> Row:
+def _row(sweep: Sweep, entry: Entry, mark: Mark | None) -> Row:
     cells = {}
+    if sweep.beside(entry):
+        dev = sweep.dev.get(entry.id, "by the dev set")
+        return Row(entry.label, entry.kind, dev, "not chosen", cells, None)
     if entry.record:
         for name, score in entry.record.scores.items():
             base = entry.record.base_scores.get(name) if entry.kind == "run" else None
@@ -195,7 +198,7 @@ def _cell(score: Score, base: Score | None) -> Cell:
 def _scale(sweep: Sweep, lead: str) -> Scale:
     scores = [
         (entry.kind, entry.record.scores[lead])
-        for entry in sweep.finished
+        for entry in sweep.judged
         if entry.record and lead in entry.record.scores
     ]
     ends = [end for _, score in scores for end in (score.low, score.high, score.value)]

@@ -13,6 +13,7 @@ import yaml
 
 from mtsweep.errors import UserError
 from mtsweep.record import Record, RunFolder
+from mtsweep.scores import LABELS, rounded
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Sweep:
     """What a search came to, in sentences."""
     chosen: tuple[str, ...] = ()
     """Of a search, the ids of what its dev set chose: nothing else is judged by the test set."""
+    dev: Mapping[str, str] = field(default_factory=dict)
+    """Of a search, run id to what the dev set says of its trial."""
 
     @property
     def name(self) -> str:
@@ -57,6 +60,15 @@ class Sweep:
     def finished(self) -> list[Entry]:
         """Lines with records."""
         return [entry for entry in self.entries if entry.record is not None]
+
+    @property
+    def judged(self) -> list[Entry]:
+        """Lines whose test scores are told: of a search the untouched model and what was chosen."""
+        return [entry for entry in self.finished if not self.beside(entry)]
+
+    def beside(self, entry: Entry) -> bool:
+        """Whether a line is a trial that the dev set did not choose."""
+        return bool(self.chosen) and entry.kind == "run" and entry.id not in self.chosen
 
     @property
     def failed(self) -> list[Entry]:
@@ -110,7 +122,17 @@ def read(folder: Path, runs: Path | None = None) -> Sweep:
     words = {key: str(told[key]) for key in ("question", "expectation") if told.get(key)}
     found = told.get("search") or {}
     said, chosen = (tuple(map(str, found.get(key) or ())) for key in ("said", "chosen"))
-    return Sweep(folder, str(told.get("command", "")), entries, words, said, chosen)
+    dev = dict(_dev(found))
+    return Sweep(folder, str(told.get("command", "")), entries, words, said, chosen, dev)
+
+
+def _dev(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Run ids of a search, and what the dev set says of them."""
+    metric = str(found.get("metric"))
+    for trial in found.get("trials") or ():
+        if trial["value"] is not None:
+            told = f"dev {LABELS.get(metric, metric)} {rounded(metric, trial['value'])}"
+            yield from ((run_id, told) for run_id in trial["runs"])
 
 
 def _entries(table: str, runs: Path) -> Iterator[Entry]:

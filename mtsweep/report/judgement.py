@@ -96,11 +96,7 @@ _SIGNIFICANCE = (
 
 
 def _compared(sweep: Sweep) -> Comparison | None:
-    found = [
-        (entry.folder, entry.record)
-        for entry in sweep.finished
-        if not sweep.chosen or entry.kind == "base" or entry.id in sweep.chosen
-    ]
+    found = [(entry.folder, entry.record) for entry in sweep.judged]
     there = [(folder, record) for folder, record in found if folder and record]
     return compare(there) if len(there) > 1 else None
 

@@ -72,7 +72,7 @@ class _Seen:
 
 def tables(sweep: Sweep, metric: str) -> list[PartTable]:
     """The tables of a sweep: by language pair, by the rest of its parts, by further test set."""
-    entries = [(entry, entry.record) for entry in sweep.finished if entry.record]
+    entries = [(entry, entry.record) for entry in sweep.judged if entry.record]
     inner = [
         _Seen(entry, {**parts_of(record), **record.parts}, _base_parts(record))
         for entry, record in entries

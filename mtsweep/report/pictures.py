@@ -57,7 +57,7 @@ def _pareto(  # noqa: PLR0913, PLR0917
 ) -> Chart | None:
     points = [
         (float(getattr(entry.record.cost, name)) / unit, entry.record.scores[metric], entry.label)
-        for entry in sweep.finished
+        for entry in sweep.judged
         if entry.kind == "run" and entry.record and metric in entry.record.scores
     ]
     points = [point for point in points if point[0] > 0]

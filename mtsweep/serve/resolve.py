@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from mtsweep import languages
-from mtsweep.compare.gather import gather
+from mtsweep.compare.gather import gather, searches
 from mtsweep.compose import compose
 from mtsweep.config import RunConfig, validate
 from mtsweep.data.shots import Shots, from_json
 from mtsweep.errors import UserError
 from mtsweep.record import EXAMPLES, Record, RunFolder
+from mtsweep.scores import direction
 
 BEST = "best"
 
@@ -108,12 +109,19 @@ def locate(name: str, output: Path) -> RunFolder:
 
 
 def _best(sweeps: list[str], output: Path) -> tuple[RunFolder, Record]:
-    """The run of a sweep with the best chrF; or by its first metric, where it has no chrF."""
+    """The run of a sweep with the best chrF; or by its first metric, where it has no chrF.
+
+    Of a search it is what the dev set chose: of several seeds the best by the dev set too.
+    """
     found, _ = gather(sweeps, output)
     runs = [(folder, record) for folder, record in found if record.kind == "run"]
     runs = runs or found  # a sweep of untouched models alone
     if not runs:
         raise UserError(f"{' '.join(sweeps) or BEST}: no run of this sweep has finished")
+    judges = {search.metric for search in searches(sweeps, output)}
+    if len(judges) == 1 and all(record.chosen.get("metric") in judges for _, record in runs):
+        sign = -1 if direction(judges.pop()) == "lower" else 1
+        return max(runs, key=lambda each: sign * float(each[1].chosen["value"]))
     shared = set.intersection(*(set(record.scores) for _, record in runs))
     if not shared:
         raise UserError(f"{' '.join(sweeps) or BEST}: its runs share no metric; name a run")

@@ -46,7 +46,11 @@ def put(output, run_id, share, changes=None, *, seed=0, kind="run", test="7e57",
     folder.start("")
     rows = zip(hypotheses, references, strict=True)
     folder.write_predictions(
-        "test", [{"source": f"({r})", "hypothesis": h, "reference": r} for h, r in rows]
+        "test",
+        [
+            {"id": str(n), "source": f"({r})", "hypothesis": h, "reference": r}
+            for n, (h, r) in enumerate(rows)
+        ],
     )
     made = record(
         run_id,

@@ -391,3 +391,17 @@ def test_a_plan_says_what_can_be_said_of_a_search(here, capsys):
         assert "pruning successive halving: one of 3 goes on" in out
         assert "at most 18 runs of" in out
         assert not Path("sweeps").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "count"),
+    [("sweep.at_once=2", 2), ("hydra/launcher=submitit_slurm", 4), ("hydra/launcher=joblib", 7)],
+)
+def test_no_more_trials_are_under_way_than_may_be_and_a_cluster_does_not_get_all_at_once(
+    told, count, here
+):
+    made = command(told)
+    given = [run for group in made.search.more(7) for run in group.runs]
+    assert len(given) == count
+    made.end(given[0])
+    assert len(made.search.more(1)) == 1
