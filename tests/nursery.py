@@ -154,11 +154,19 @@ def _import() -> None:
     from mtsweep.evaluation.degeneration import _identifier
 
     _identifier()
-    names = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
-    # A fork leaves threads behind, with the locks they hold; the allocator of Arrow knows of forks.
-    assert names <= {"python", "jemalloc_bg_thd"}, names
+    own, *others = (
+        path / "comm" for path in sorted(Path("/proc/self/task").iterdir(), key=_number)
+    )
+    names = {path.read_text().strip() for path in others}
+    # A fork leaves threads behind, with the locks they hold; the allocators of Arrow and of BLAS,
+    # whose threads are called as the process is, know of forks.
+    assert names <= {"jemalloc_bg_thd", own.read_text().strip()}, names
     gc.collect()
     gc.freeze()
+
+
+def _number(path: Path) -> int:
+    return int(path.name)
 
 
 def _serve(line: socket.socket) -> None:
