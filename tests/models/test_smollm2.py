@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from mtsweep.errors import UserError
-from mtsweep.models import smollm2
+from mtsweep.models import seal, smollm2
 
 FAKE_GGUF = b"GGUF of a test"
 FAKE_WEIGHTS = bytes(range(256)) * (5 << 12)  # 5 MiB: only sampled blocks of it are hashed
@@ -351,7 +351,7 @@ def test_a_copied_cache_is_believed_after_one_whole_look(cache, monkeypatch):
     os.utime(weights, ns=(1, 1))
     smollm2.obtain(pytest.fail, cache)
     assert weights.stat().st_mtime_ns == before
-    monkeypatch.setattr(smollm2, "_sha256", pytest.fail)
+    monkeypatch.setattr(seal, "sha256", pytest.fail)
     smollm2.obtain(pytest.fail, cache)
 
 
