@@ -314,7 +314,7 @@ def test_a_base_row_that_was_lost_is_scored_again_and_nothing_else(here, capsys)
 def test_plan_names_the_runs_and_starts_nothing(here, capsys):
     assert cli.run(["plan", "-m", "lora.r=8,16", "model=tiny_causal"]) == 0
     told = capsys.readouterr().out
-    for wanted in ("lora.r=8", "lora.r=16", "2 runs, 2 to do in 1 groups"):
+    for wanted in ("lora.r=8", "lora.r=16", "2 runs, 2 to do in 1 group:"):
         assert wanted in told
     assert list(here.iterdir()) == []
 
