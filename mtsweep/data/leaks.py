@@ -24,6 +24,8 @@ _SAYS_SOMETHING = 40
 """Characters of a last answer, from which another conversation that ends so repeats it."""
 _ENOUGH = 50
 """Held-out texts that a text was found to repeat, behind which no nearer one is looked for."""
+_REMEMBERED = 2**20
+"""Characters of held-out texts whose grams are remembered; each takes some 120 bytes."""
 _ROUNDING = 1e-9
 
 
@@ -86,6 +88,8 @@ class _Index:
             for gram in _grams(text):
                 self._holders[self._ranks[gram]].append(place)
         self._compared: dict[int, set[str]] = {}
+        self._characters = 0
+        """Of the texts whose grams are remembered."""
 
     def nearest(self, text: str) -> tuple[str, float] | None:
         """Id of the held-out text that this one repeats, and how similar they are."""
@@ -138,7 +142,11 @@ class _Index:
 
     def _of(self, place: int) -> set[str]:
         if place not in self._compared:
+            if self._characters > _REMEMBERED:
+                self._compared.clear()
+                self._characters = 0
             self._compared[place] = _grams(self._texts[place])
+            self._characters += len(self._texts[place])
         return self._compared[place]
 
 

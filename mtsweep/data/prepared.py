@@ -100,8 +100,10 @@ def _read(file: IO[bytes], end: int) -> Parts:
     told, whole = batches.told, Shelf(batches)
     train, dev, test = accumulate(told["counts"])
     pairs = whole[:train]
+    weight = told["weight"]
+    few = weight <= spill.HELD and not spill.scarce(weight)
     return Parts(
-        train=pairs if told["weight"] > spill.HELD else tuple(pairs),
+        train=tuple(pairs) if few else pairs,
         dev=tuple(whole[train:dev]),
         test=tuple(whole[dev:test]),
         dropped=told["dropped"],

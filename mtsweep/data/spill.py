@@ -75,7 +75,7 @@ def _held(pairs: Iterable[Pair]) -> tuple[deque[Pair], Iterator[Pair] | None]:
     for number, pair in enumerate(rest, start=1):
         held.append(pair)
         weight += weight_of(pair)
-        if number % _LOOKED == 0 and (weight > HELD or _scarce(weight)):
+        if number % _LOOKED == 0 and (weight > HELD or scarce(weight)):
             return held, rest
     return held, None
 
@@ -86,8 +86,8 @@ def _room() -> int:
     return _PARTED if left is None else min(_PARTED, left // _SHARED)
 
 
-def _scarce(weight: int) -> bool:
-    """Whether pairs of a weight leave too little memory behind."""
+def scarce(weight: int) -> bool:
+    """Whether pairs of a weight leave too little memory for what is made of them."""
     left = device.left()
     return left is not None and left < _BEHIND * weight
 

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from mtsweep.data import spill
 from mtsweep.data.pairs import Examples, Leak, Pair, Pool, Step
-from mtsweep.data.shelf import Shelf
+from mtsweep.data.shelf import Shelf, weight_of
 from mtsweep.errors import UserError
+
+_LOOKED = 1000
+"""Held-out pairs from one look at the memory that is left to the next."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,16 @@ def _cut(
     if given is not None:
         return given, pairs
     taken: list[Pair] = []
+    weight = 0
     for pair in pairs:
         if len(taken) >= count and pair.split_key != taken[-1].split_key:
             break
         taken.append(pair)
+        weight += weight_of(pair)
+        if len(taken) % _LOOKED == 0 and isinstance(pairs, Shelf) and spill.scarce(weight):
+            raise UserError(
+                f"data.test_size: dev and test pairs, and an index of them to find leaks with, are "
+                f"held in memory, which has no room for {count:,} of {len(pairs):,} pairs; hold "
+                "out fewer, for example data.test_size=1000 data.dev_size=500"
+            )
     return tuple(taken), pairs[len(taken) :]

@@ -44,7 +44,7 @@ _CODE = (
 _LARGE = 1000
 _PIECE = 4096
 """Rows of a piece."""
-_HELD = 2**17
+_HELD = 2**15
 """Rows up to which all pieces are in memory."""
 
 

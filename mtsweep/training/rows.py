@@ -7,6 +7,7 @@ import weakref
 from typing import IO, Any
 
 from mtsweep import store
+from mtsweep.data import spill
 from mtsweep.errors import RunFailedError
 from mtsweep.models.ragged import Ragged
 
@@ -39,7 +40,7 @@ class Table:
         batch: Any = pa.record_batch(columns, schema=self._schema)
         self._held.append(batch)
         self._bytes += batch.nbytes
-        if self._bytes > HELD:
+        if self._file is not None or self._bytes > HELD or spill.scarce(self._bytes):
             try:
                 self._put_away()
             except OSError as error:

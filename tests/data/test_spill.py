@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -200,3 +201,15 @@ def test_little_memory_left_is_reason_enough_to_use_the_disk(monkeypatch):
     for left, on_disk in ((None, False), (2**40, False), (1000, True), (0, True)):
         monkeypatch.setattr(device, "left", lambda left=left: left)
         assert isinstance(in_hash_order(pairs, 1), Shelf) is on_disk
+
+
+def test_more_held_out_pairs_than_memory_has_room_for_are_refused_with_the_remedy(
+    tmp_path, monkeypatch, little
+):
+    monkeypatch.setattr(device, "left", lambda: 20_000)
+    monkeypatch.setattr(sys.modules[in_hash_order.__module__], "_LOOKED", 10)
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"source": f"s {n}", "target": "t"}) for n in range(200)))
+    with pytest.raises(data.UserError, match=r"data\.test_size: .* 20 of 200 pairs.*size=500"):
+        loaded(section(path, test_size=0.1))
+    assert len(loaded(section(path, test_size=2, leaks="keep")).train) == 196
