@@ -13,9 +13,7 @@ from mtsweep import languages
 class Section(BaseModel):
     """A frozen group of values; an unknown key is an error."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 def refusal(complaint: str) -> PydanticCustomError:

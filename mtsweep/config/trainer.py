@@ -17,7 +17,7 @@ class TrainerConfig(BaseModel):
     trains the model (``SFTConfig`` or ``Seq2SeqTrainingArguments``) may stand beside them.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     learning_rate: PositiveFloat
     max_steps: PositiveInt | None = None

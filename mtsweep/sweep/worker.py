@@ -6,6 +6,7 @@ output (``wire.py``). When the parent is gone, so is the worker.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -43,6 +44,7 @@ from mtsweep.sweep.wire import (
 
 def main() -> None:
     """Work until the parent says that nothing is left, or is gone."""
+    gc.disable()  # until the libraries are there: what they make stays (``_keep_libraries``)
     out = _own_stdout()
     signal.signal(signal.SIGTERM, lambda *_: interruption.ask())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -156,7 +158,8 @@ class Worker:
         from mtsweep import run as spine
 
         if self.base is None:
-            gc.collect()
+            if gc.isenabled():  # there was another base
+                gc.collect()
             self.base = self._load(run)
         record = spine.execute(run, self.base, self.sweep, self)
         self.end(run.label, spine.summary(record), spine.points(record))
@@ -207,13 +210,14 @@ def _keep_libraries(family: Family) -> None:
     """Import what training needs, and take it out of what the collector looks through each time.
 
     Libraries are half a million objects that stay; looking through them at the end of every run
-    takes longer than a small run's training.
+    takes longer than a small run's training, and each time again as they are imported a fifth of
+    the import.
     """
     from mtsweep.training import trainer_class
 
     trainer_class(family)
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _reason(error: Exception) -> str:
@@ -237,5 +241,13 @@ def _set_failed(run: Run, reason: str) -> None:
         log_traceback()
 
 
+def _leave() -> None:
+    """End without taking the interpreter apart, which takes a second with these libraries."""
+    atexit._run_exitfuncs()  # W&B's service ends with it, and logs are closed
+    sys.stderr.flush()
+    os._exit(0)
+
+
 if __name__ == "__main__":
     main()
+    _leave()

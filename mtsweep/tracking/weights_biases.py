@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -85,6 +86,7 @@ class WandbTracker:
     def __init__(self, config: WandbConfig, identity: Identity, mode: str) -> None:
         import wandb
 
+        _spare_launch()
         self.run: wandb.Run = wandb.init(
             project=config.project,
             entity=config.entity,
@@ -164,6 +166,17 @@ class WandbTracker:
         for about, values in figures(record).items():
             prefix = f"{about}/" if "/" in about else ""
             self.run.summary.update({f"{prefix}{name}": each for name, each in values.items()})
+
+
+@functools.cache
+def _spare_launch() -> None:
+    """Spare ``init`` the import of W&B Launch, which takes longer than the rest of W&B.
+
+    Each run looks there for inputs that this process staged for it, and none stages any.
+    """
+    import wandb
+
+    wandb.Run._detect_and_apply_job_inputs = lambda _: None  # type: ignore[method-assign]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> wandb.Table:

@@ -3,7 +3,12 @@
 ``tests/benchmarks/engine.py rivals [STEPS]``: eight LoRA runs of ``tiny_causal`` with scoring, by
 one mtsweep command, by a shell loop of ``trl sft`` and a scoring script, and by one process in
 plain PEFT.
-``engine.py single [STEPS]``: one run, and one process that does the same in plain PEFT.
+``engine.py single [STEPS] [MODEL]``: one run of ``tiny_causal`` (or ``smollm2``), and one script
+that does the same in plain PEFT (``rivals.py loop``): the same weights, pairs, prompt, LoRA and
+TrainingArguments in TRL's SFTTrainer, dev losses on the way, W&B offline, the adapter saved, and
+greedy translations of the test set with BLEU and chrF before and after. It reads pairs that were
+cleaned and split before, and computes no intervals, signs of degeneration, comparison, pictures or
+report; imports count on both sides.
 ``engine.py cost [STEPS]``: what each further run costs beside its own work: two and eight runs.
 ``engine.py plan [RUNS]``: naming runs. ``engine.py finished [RUNS]``: a sweep with nothing to do.
 
@@ -25,6 +30,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mtsweep.config import TrainerConfig
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -77,7 +86,7 @@ def mtsweep(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "mtsweep", *arguments]
 
 
-def work(folder: Path, command: list[str], settings: list[dict], trainer: dict) -> Path:
+def work(folder: Path, command: list[str], settings: list[dict]) -> Path:
     """Lay the same model, pairs and settings out for the rivals; returns what they are told."""
     from mtsweep import plan
     from mtsweep.data.prompts import render
@@ -107,7 +116,7 @@ def work(folder: Path, command: list[str], settings: list[dict], trainer: dict) 
     _lines(folder / "segments.jsonl", test)
     asked = {"model": str(model), "data": str(folder / "pairs"), "settings": settings,
              "test": str(folder / "segments.jsonl"), "batch": BATCH, "limit": LIMIT,
-             "trainer": trainer}  # fmt: skip
+             "trainer": same(run.config.trainer)}  # fmt: skip
     path = folder / "asked.json"
     path.write_text(json.dumps(asked), encoding="utf-8")
     return path
@@ -133,16 +142,11 @@ def trl_sft(asked: dict, setting: dict) -> list[str]:
     return [program.strip(), "sft", "--use_peft", *told]
 
 
-def trainer(steps: int, tracker: str) -> dict:
-    """``trainer=quick``, as TrainingArguments say it."""
-    return {
-        "learning_rate": 3e-3, "max_steps": steps, "per_device_train_batch_size": 8,
-        "per_device_eval_batch_size": 20, "gradient_checkpointing": False, "max_length": 256,
-        "train_sampling_strategy": "group_by_length", "lr_scheduler_type": "linear",
-        "warmup_steps": 4, "logging_steps": 5, "eval_strategy": "steps", "eval_steps": 30,
-        "save_strategy": "no", "bf16": False, "use_cpu": True, "report_to": tracker,
-        "disable_tqdm": True, "packing": False,
-    }  # fmt: skip
+def same(trainer: TrainerConfig) -> dict:
+    """What a run trains with, as TrainingArguments say it."""
+    own = trainer.model_dump(exclude={"processes"}, exclude_none=True)
+    return {**own, "eval_strategy": "steps", "save_strategy": "no", "bf16": False, "use_cpu": True,
+            "report_to": "wandb", "disable_tqdm": True, "packing": False}  # fmt: skip
 
 
 def rivals(steps: int = 20) -> None:
@@ -156,7 +160,7 @@ def rivals(steps: int = 20) -> None:
         ours, shell, plain, stages = (Path(made, name) for name in ("ours", "a", "b", "stages"))
         for folder in (ours, shell, plain, stages):
             folder.mkdir()
-        places = {folder: work(folder, command, settings, trainer(steps, "wandb"))
+        places = {folder: work(folder, command, settings)
                   for folder in (shell, plain)}  # fmt: skip
         told = json.loads(places[shell].read_text())
         a = [[*script, "score", "asked.json"]]
@@ -186,27 +190,33 @@ def breakdown(folder: Path, whole: float) -> None:
         print(f"  {stage:<20} {seconds:6.2f}")
 
 
-def beside(ranks: Sequence[int], seeds: Sequence[int], steps: int) -> tuple[Spent, Spent]:
+def beside(
+    ranks: Sequence[int], seeds: Sequence[int], steps: int, model: str = "tiny_causal",
+    stages: bool = False,
+) -> tuple[Spent, Spent]:  # fmt: skip
     """The same LoRA runs by mtsweep, and one after the other in plain PEFT."""
     settings = [{"name": f"r{r}-s{seed}", "r": r, "seed": seed} for r in ranks for seed in seeds]
     swept = [f"lora.r={','.join(map(str, ranks))}", f"seed={','.join(map(str, seeds))}"]
-    command = [*(["-m"] if len(settings) > 1 else []), *swept, "model=tiny_causal",
+    command = [*(["-m"] if len(settings) > 1 else []), *swept, f"model={model}",
                f"trainer.max_steps={steps}", f"decoding.max_new_tokens={LIMIT}"]  # fmt: skip
     with tempfile.TemporaryDirectory() as made:
-        ours, plain = Path(made, "ours"), Path(made, "plain")
-        for folder in (ours, plain):
+        ours, plain, told = (Path(made, name) for name in ("ours", "plain", "stages"))
+        for folder in (ours, plain, told):
             folder.mkdir()
-        work(plain, command, settings, trainer(steps, "wandb"))
-        one = spent(mtsweep(*command), folder=ours)
+        work(plain, command, settings)
+        hook = {"PYTHONPATH": str(HERE.parent / "startup"), "STAGES": str(told)} if stages else {}
+        one = spent(mtsweep(*command), folder=ours, **hook)
+        if stages:
+            breakdown(told, one.cpu)
         two = spent([sys.executable, str(HERE / "rivals.py"), "loop", "asked.json"], folder=plain)
     print(f"  {len(settings)} runs of {steps} steps: mtsweep {one.cpu:.1f} s CPU, {one.wall:.1f} s "
           f"wall; plain PEFT {two.cpu:.1f} s CPU, {two.wall:.1f} s wall")  # fmt: skip
     return one, two
 
 
-def single(steps: int = 300) -> None:
+def single(steps: int = 300, model: str = "tiny_causal") -> None:
     """One run against the bare trainer with the same settings, base row and scores."""
-    one, two = beside(RANKS[:1], SEEDS[:1], steps)
+    one, two = beside(RANKS[:1], SEEDS[:1], steps, model, "STAGES" in os.environ)
     print(f"mtsweep takes {one.cpu / two.cpu - 1:+.1%} CPU time")
 
 
@@ -275,4 +285,4 @@ if __name__ == "__main__":
     ctypes.CDLL(None).prctl(_SUBREAPER, 1)
     what, *rest = sys.argv[1:] or ["rivals"]
     modes = {"rivals": rivals, "single": single, "cost": cost, "plan": plan, "finished": finished}
-    modes[what](*map(int, rest))
+    modes[what](*(int(each) if each.isdecimal() else each for each in rest))

@@ -35,8 +35,8 @@ STAGES = {
     "mtsweep.tracking": {
         "publish": "tracking",
         "open_trackers": "tracking",
-        "_Wandb.log": "tracking",
-        "_Wandb.finish": "tracking",
+        "Mirrors.log": "tracking",
+        "Mirrors.finish": "tracking",
     },
     "mtsweep.curves": {"draw": "pictures"},
 }
