@@ -25,6 +25,11 @@ class Score(BaseModel):
     segments: int
     """Number of test segments."""
 
+    @property
+    def sign(self) -> int:
+        """What turns a difference into a gain: 1 where higher is better, else -1."""
+        return 1 if self.direction == "higher" else -1
+
 
 LABELS = {
     "bleu": "BLEU",

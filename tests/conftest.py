@@ -32,6 +32,28 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
+LONGEST = (
+    "sweep/test_schedulers.py",
+    "sweep/test_survival.py",
+    "test_cli.py",
+    "synthesis/test_synthesize.py",
+    "test_tracking.py",
+    "sweep/test_search_runs.py",
+    "report/test_browser.py",
+    "synthesis/test_secrets.py",
+    "export/test_artefacts.py",
+)
+"""The modules that take longest come first, so that no core waits for one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first, then those with slow tests."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: places.get(item.path, len(places) + (item.path not in slow)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _workers_start_at_once() -> Iterator[None]:
     """Commands and their workers are forked, libraries and all; what CUDA holds would not be."""

@@ -45,8 +45,7 @@ class Difference:
     @property
     def lost(self) -> bool:
         """Whether it is shown to be worse."""
-        sign = 1 if self.before.direction == "higher" else -1
-        return sign * self.difference < 0 and self.p_holm < LEVEL
+        return self.before.sign * self.difference < 0 and self.p_holm < LEVEL
 
 
 @dataclass(frozen=True)

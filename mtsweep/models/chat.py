@@ -175,12 +175,24 @@ class ChatCodec:
             ) from error
 
     def _applied(self, turns: Sequence[Message], *, opened: bool) -> list[int]:
-        encoded: Any = self.tokenizer.apply_chat_template(
-            [{"role": turn.role, "content": turn.content} for turn in turns],
-            add_generation_prompt=opened,
-            tokenize=True,
-            return_dict=True,
-            sanitize_control_tokens=True,
-            date_string=DATE,
-        )
-        return list(encoded["input_ids"])
+        told = [{"role": turn.role, "content": turn.content} for turn in turns]
+        return templated(self.tokenizer, told, opened=opened)
+
+
+def templated(tokenizer: Any, turns: Sequence[dict[str, str]], *, opened: bool) -> list[int]:  # noqa: ANN401 - of transformers
+    """Token ids of turns in a model's chat template; control tokens in a text stay text.
+
+    Args:
+        tokenizer: Of the model.
+        turns: With ``role`` and ``content``.
+        opened: Whether the model's own turn is opened at the end.
+    """
+    encoded: Any = tokenizer.apply_chat_template(
+        turns,
+        add_generation_prompt=opened,
+        tokenize=True,
+        return_dict=True,
+        sanitize_control_tokens=True,
+        date_string=DATE,
+    )
+    return list(encoded["input_ids"])

@@ -15,7 +15,7 @@ from mtsweep.data.pairs import Pair
 from mtsweep.data.prompts import render
 from mtsweep.data.shots import Shots
 from mtsweep.errors import UserError
-from mtsweep.models.chat import DATE
+from mtsweep.models.chat import templated
 from mtsweep.models.families import Family, language_code
 
 if TYPE_CHECKING:
@@ -180,15 +180,7 @@ class Codec:
             for answer, request in zip(answers, asked[1:], strict=True):
                 turns.append({"role": "assistant", "content": answer})
                 turns.append({"role": "user", "content": request})
-            encoded: Any = self.tokenizer.apply_chat_template(
-                turns,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                sanitize_control_tokens=True,
-                date_string=DATE,
-            )
-            return list(encoded["input_ids"])
+            return templated(self.tokenizer, turns, opened=True)
         before = "".join(
             f"{request} {answer}\n\n" for request, answer in zip(asked, answers, strict=False)
         )

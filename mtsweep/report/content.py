@@ -8,11 +8,12 @@ from typing import Any
 
 from mtsweep import __version__, languages
 from mtsweep.report import pictures
+from mtsweep.report.cells import Cell, cell
 from mtsweep.report.charts import Picture
 from mtsweep.report.entries import Entry, Sweep, flat
 from mtsweep.report.judgement import Judged, Mark
 from mtsweep.report.parts import PartTable, tables
-from mtsweep.scores import LABELS, Score
+from mtsweep.scores import LABELS
 
 
 @dataclass(frozen=True)
@@ -22,19 +23,6 @@ class Metric:
     name: str
     label: str
     direction: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A score in the table."""
-
-    value: float
-    low: float | None
-    high: float | None
-    delta: float | None
-    """Difference to the base row."""
-    better: bool
-    worse: bool
 
 
 @dataclass(frozen=True)
@@ -183,16 +171,8 @@ def _row(sweep: Sweep, entry: Entry, mark: Mark | None) -> Row:
     if entry.record:
         for name, score in entry.record.scores.items():
             base = entry.record.base_scores.get(name) if entry.kind == "run" else None
-            cells[name] = _cell(score, base)
+            cells[name] = cell(score, base)
     return Row(entry.label, entry.kind, entry.reason, entry.state, cells, mark)
-
-
-def _cell(score: Score, base: Score | None) -> Cell:
-    if base is None:
-        return Cell(score.value, score.low, score.high, None, better=False, worse=False)
-    delta = score.value - base.value
-    gain = delta if score.direction == "higher" else -delta
-    return Cell(score.value, score.low, score.high, delta, better=gain > 0, worse=gain < 0)
 
 
 def _scale(sweep: Sweep, lead: str) -> Scale:

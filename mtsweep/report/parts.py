@@ -13,6 +13,7 @@ from mtsweep.byparts import is_pair, parts_of, short
 from mtsweep.compare import compare
 from mtsweep.errors import UserError
 from mtsweep.record import Record
+from mtsweep.report.cells import Cell, cell
 from mtsweep.report.entries import Entry, Sweep
 from mtsweep.scores import LABELS, Score
 
@@ -20,21 +21,6 @@ _ABREAST = 6
 """Columns that a page shows side by side."""
 _JUDGED = 400
 """Runs times columns up to which each column is judged; a judgement compares all pairs of runs."""
-
-
-@dataclass(frozen=True)
-class PartCell:
-    """A run on a part."""
-
-    value: float
-    low: float | None
-    high: float | None
-    delta: float | None
-    """Difference to the base row."""
-    better: bool
-    worse: bool
-    tied: bool
-    """Not shown to be worse than the best of the column, where that was judged."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class PartTable:
     corner: str
     """Over the names of rows."""
     heads: Sequence[Name]
-    rows: Sequence[tuple[Name, Sequence[PartCell | None]]]
+    rows: Sequence[tuple[Name, Sequence[Cell | None]]]
     judged: bool
 
 
@@ -121,17 +107,12 @@ def _segments(seen: Sequence[_Seen], name: str, metric: str) -> int:
     )
 
 
-def _cell(seen: _Seen, name: str, metric: str, tied: set[str]) -> PartCell | None:
+def _cell(seen: _Seen, name: str, metric: str, tied: set[str]) -> Cell | None:
     score = seen.scores.get(name, {}).get(metric)
     if score is None:
         return None
     base = seen.base.get(name, {}).get(metric) if seen.entry.kind == "run" else None
-    delta = score.value - base.value if base else None
-    gain = (delta or 0.0) * (1 if score.direction == "higher" else -1)
-    return PartCell(
-        score.value, score.low, score.high, delta, better=gain > 0, worse=gain < 0,
-        tied=seen.entry.id in tied,
-    )  # fmt: skip
+    return cell(score, base, tied=seen.entry.id in tied)
 
 
 def _tied(seen: Sequence[_Seen], name: str, metric: str) -> set[str]:

@@ -63,7 +63,7 @@ def _pareto(  # noqa: PLR0913, PLR0917
     points = [point for point in points if point[0] > 0]
     if len(points) < 2:
         return None
-    better = 1 if points[0][1].direction == "higher" else -1
+    better = points[0][1].sign
     best = front([(cost, better * score.value) for cost, score, _ in points])
     ahead = [point for point, own in zip(points, best, strict=True) if own]
     ahead.sort(key=lambda point: point[0])

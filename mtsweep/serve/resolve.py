@@ -126,7 +126,7 @@ def _best(sweeps: list[str], output: Path) -> tuple[RunFolder, Record]:
     if not shared:
         raise UserError(f"{' '.join(sweeps) or BEST}: its runs share no metric; name a run")
     metric = "chrf" if "chrf" in shared else min(shared)
-    sign = -1 if runs[0][1].scores[metric].direction == "lower" else 1
+    sign = runs[0][1].scores[metric].sign
     return max(runs, key=lambda each: sign * each[1].scores[metric].value)
 
 
