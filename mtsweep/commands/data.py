@@ -28,6 +28,7 @@ usage: python -m mtsweep data [-m] [--strict] [overrides, as for a sweep]
 Prints where the pairs come from, how many every step leaves, their languages and lengths, ten
 samples, the leaks found and the fingerprint, and writes all of it with histograms and examples of
 what was left out to data.html (in output_dir). Nothing is trained and no model is loaded.
+Files of any size are read: pairs that memory has no room for lie on disk, in $MTSWEEP_CACHE.
 
   --strict    any malformed row is an error, told by file, line and reason (data.strict=true)"""
 

@@ -99,8 +99,8 @@ class ReadingConfig(Section):
     """The hub's identifier of the licence of the texts, for cards; null goes by the page of a data
     set. Changes no result."""
     sample: PositiveInt | None = None
-    """Rows taken of each file or split, chosen by a hash of their content; null takes all. What is
-    read stays this small in memory, however large the file."""
+    """Rows taken of each file or split, chosen by a hash of their content; null takes all, through
+    files on disk (in ``MTSWEEP_CACHE``) where memory has no room for them."""
 
 
 class PartConfig(ReadingConfig):
