@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from mtsweep.config import DataConfig
 from mtsweep.config.data import CLEANING
@@ -19,8 +19,9 @@ from mtsweep.data.clean import cleaned
 from mtsweep.data.files import read_files
 from mtsweep.data.hub import read_hub
 from mtsweep.data.leaks import without_leaks
-from mtsweep.data.pairs import Corpus, Pair, Pool
+from mtsweep.data.pairs import Corpus, Pair, Pool, digest
 from mtsweep.data.phrases import read_phrasebook
+from mtsweep.data.shelf import Shelf
 from mtsweep.data.split import Parts, split
 from mtsweep.errors import TooFewPairsError, UserError
 
@@ -70,6 +71,8 @@ def _corpus(config: DataConfig) -> Corpus:
         )
     else:
         train = _prefix(parts, config.size)
+    if isinstance(train, Shelf):
+        train.again = partial(remade, config)
     return Corpus(
         source_lang=config.source_lang,
         target_lang=config.target_lang,
@@ -87,6 +90,25 @@ def _corpus(config: DataConfig) -> Corpus:
         leaks=parts.leaks,
         malformed=parts.malformed,
     )
+
+
+def remade(config: DataConfig, wanted: str) -> Sequence[Pair]:
+    """The training pairs of a section as another process had them, out of what it kept, or anew.
+
+    Args:
+        config: The section.
+        wanted: Digest of the pairs.
+
+    Raises:
+        UserError: if they come to something else here.
+    """
+    train = load(config).train
+    if digest(train) != wanted:
+        raise UserError(
+            f"data: {config.name} has other training pairs than when the command began; give the "
+            "command again where its files are as they were"
+        )
+    return train
 
 
 def _prefix(parts: Parts, size: int | None) -> Sequence[Pair]:

@@ -12,12 +12,12 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, starmap
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from mtsweep.data.pairs import Conversation, Message, Pair
+from mtsweep.data.pairs import Conversation, Message, Pair, digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +57,8 @@ class Shelf(Sequence[Pair]):
         self._places = range(batches.ends[-1]) if places is None else places
         self.order = order
         self._edit = edit
+        self.again: Callable[[str], Sequence[Pair]] | None = None
+        """Makes the same pairs in another process, given their digest; ``None``: they travel."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -81,6 +83,14 @@ class Shelf(Sequence[Pair]):
         return all(one == another for one, another in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Callable[..., Sequence[Pair]], tuple[object, ...]]:
+        """What travels to another process: how they are made again, rather than the pairs."""
+        return (self.again, (self._digest,)) if self.again else (tuple, ([*self],))
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest(self)
 
     def at(self, places: Sequence[int] | NDArray[np.int64]) -> Shelf:
         """Those that stand at places of this sequence."""

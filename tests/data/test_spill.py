@@ -1,6 +1,7 @@
 """What memory has no room for lies on disk, and comes to the same."""
 
 import json
+import pickle
 import random
 import sys
 from dataclasses import replace
@@ -213,3 +214,22 @@ def test_more_held_out_pairs_than_memory_has_room_for_are_refused_with_the_remed
     with pytest.raises(data.UserError, match=r"data\.test_size: .* 20 of 200 pairs.*size=500"):
         loaded(section(path, test_size=0.1))
     assert len(loaded(section(path, test_size=2, leaks="keep")).train) == 196
+
+
+def test_another_process_makes_pairs_on_disk_again_rather_than_being_sent_them(tmp_path, little):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"source": f"number {n} of all", "target": f"numero {n} de todos"} for n in range(999)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = loaded(section(path, size=900, leaks="keep"))
+    sent = pickle.dumps([found, found.train])
+    assert len(sent) < 150_000
+    data._corpus.cache_clear()
+    again, train = pickle.loads(sent)
+    assert again == found
+    assert again.train is train
+    assert pickle.loads(pickle.dumps(found.train[2:5])) == found.train[2:5]
+    path.write_text("\n".join(map(json.dumps, rows[:-1])), encoding="utf-8")
+    for known in (data._corpus, data._parts, data._clean):
+        known.cache_clear()
+    with pytest.raises(data.UserError, match="other training pairs than when the command began"):
+        pickle.loads(sent)
