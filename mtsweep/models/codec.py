@@ -28,7 +28,7 @@ FEWER = (
     "(or the model's context) with the text and an answer"
 )
 """What is said of texts, behind their number."""
-_TOKENS = 4_000_000
+_TOKENS = 1_000_000
 """Tokens that a codec remembers of each side; each takes up to 40 bytes."""
 _MANY_TO_MANY = {"nllb", "m2m100", "mbart50"}
 """Families that are told source and target language by a token each."""
