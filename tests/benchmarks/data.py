@@ -109,7 +109,7 @@ made = examples.causal(corpus.train, codec, 256)
 lengths = examples.lengths(made.rows)
 ended = time.perf_counter()
 said = hashlib.sha256(repr(made.rows[:1000]).encode()).hexdigest()
-told = [corpus.fingerprint, said, len(lengths), sum(lengths)]
+told = [corpus.fingerprint, said, len(lengths), int(lengths.sum())]
 print(json.dumps([loaded - began, ended - loaded, told]))
 """
 
