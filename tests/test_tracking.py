@@ -276,3 +276,24 @@ def test_a_key_in_the_netrc_file_counts(tmp_path, monkeypatch):
     monkeypatch.setenv("NETRC", str(file))
     monkeypatch.delenv("WANDB_MODE")
     assert weights_biases.mode(WandbConfig(use=True)) == "online"
+
+
+_OPENED = """
+import sys
+from mtsweep.config import WandbConfig
+from mtsweep.tracking import Identity, weights_biases
+from pathlib import Path
+own = Identity("abc", "a", "g", (), {}, Path.cwd())
+tracker = weights_biases.open_tracker(WandbConfig(use=True, mode="offline"), own)
+assert tracker is not None and tracker.run.id == "abc"
+print([name for name in sys.modules if name.startswith("wandb.sdk.launch")])
+tracker.finish(None, [])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_is_opened_without_the_seconds_of_w_and_b_launch(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _OPENED], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout
