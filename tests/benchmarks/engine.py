@@ -167,7 +167,8 @@ def rivals(steps: int = 20) -> None:
         for setting in settings:
             a += [trl_sft(told, setting), [*script, "score", "asked.json", setting["name"]]]
         hook = {"PYTHONPATH": str(HERE.parent / "startup"), "STAGES": str(stages)}
-        print(f"8 LoRA runs of tiny_causal, {steps} steps of 8 pairs, 100 test segments")
+        pairs = told["trainer"]["per_device_train_batch_size"]
+        print(f"8 LoRA runs of tiny_causal, {steps} steps of {pairs} pairs, 100 test segments")
         one = spent(mtsweep(*command), folder=ours, **hook)
         two = spent([*script, "loop", "asked.json"], folder=plain)
         three = spent(*a, folder=shell)
