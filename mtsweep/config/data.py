@@ -136,10 +136,10 @@ class DataConfig(ReadingConfig):
     size_counts: Literal["all", "real"] = "all"
     """What ``data.size`` counts beside synthetic pairs: ``all`` fixes the total; ``real`` fixes the
     real pairs, and synthetic ones come beside them (``synthetic_share`` 1: in their place)."""
-    test_size: Part = 100
-    """Held-out test segments: a count, or a share of all pairs."""
-    dev_size: Part = 50
-    """Pairs for the loss during training: a count, or a share of all pairs."""
+    test_size: Part | None = 100
+    """Held-out test segments: a count, or a share of all pairs; null: a tenth, 2,000 at most."""
+    dev_size: Part | None = 50
+    """Pairs for the loss during training: a count, or a share of all pairs; null as above."""
     split_seed: NonNegativeInt = 13
     """Seed of the split; apart from ``seed``, so that replicates share one test set."""
     mix: tuple[PartConfig, ...] = ()

@@ -57,13 +57,14 @@ class Parts:
 
 
 def split(
-    pool: Pool, test_size: float, dev_size: float, seed: int
+    pool: Pool, test_size: float | None, dev_size: float | None, seed: int
 ) -> tuple[Sequence[Pair], tuple[Pair, ...], tuple[Pair, ...]]:
     """Train, dev and test pairs of a pool.
 
     Args:
         pool: Pairs of a source; parts that it brings along are kept as they are.
-        test_size: Test pairs, a count from 1 up or a share below 1.
+        test_size: Test pairs, a count from 1 up or a share below 1; ``None`` is a tenth, 2,000 at
+            most: more are slow to translate, and tell little more.
         dev_size: Dev pairs, likewise.
         seed: Another seed gives another split.
 
@@ -81,8 +82,7 @@ def split(
     if not (train and dev and test):
         raise UserError(
             f"data: {total} pairs cannot give {len(test)} test and {len(dev)} dev pairs and still "
-            f"leave some to train on; lower data.test_size ({test_size:g}) and data.dev_size "
-            f"({dev_size:g})"
+            "leave some to train on; lower data.test_size and data.dev_size"
         )
     return train, dev, test
 
@@ -116,8 +116,13 @@ def _hash_order(seed: int) -> tuple[spill.Key, object]:
     return key, ("hash", seed)
 
 
-def _count(size: float, total: int) -> int:
+def _count(size: float | None, total: int) -> int:
+    if size is None:
+        return max(1, min(round(_SHARE * total), _MOST))
     return max(1, round(size * total)) if size < 1 else int(size)
+
+
+_SHARE, _MOST = 0.1, 2000
 
 
 def _cut(

@@ -85,6 +85,13 @@ def test_a_share_is_of_all_pairs_and_at_least_one(share, count):
     assert (len(test), len(dev)) == (count, 5)
 
 
+@pytest.mark.parametrize(("pairs", "held_out"), [(5, 1), (100, 10), (30_000, 2000)])
+def test_without_a_size_a_tenth_is_held_out_and_no_more_than_can_be_translated(pairs, held_out):
+    pool = Pool(tuple(pair(number) for number in range(pairs)))
+    train, dev, test = split(pool, None, None, seed=13)
+    assert (len(train), len(dev), len(test)) == (pairs - 2 * held_out, held_out, held_out)
+
+
 def test_another_seed_gives_another_split():
     pool = Pool(tuple(pair(number) for number in range(100)))
     assert split(pool, 10, 10, 13)[2] != split(pool, 10, 10, 14)[2]
