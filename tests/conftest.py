@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ os.environ.update(
     MTSWEEP_PREPARED="off",
     TOKENIZERS_PARALLELISM="false",
 )
+# A shell's background jobs ignore Ctrl-C, and so would every command that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers would fight over the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 for key in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "CI"):

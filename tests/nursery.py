@@ -196,6 +196,7 @@ def _serve(line: socket.socket) -> None:
 def _work(order: Order, streams: list[int]) -> None:
     _prctl(_SET_NAME, b"python")
     os.setsid()
+    _share_media()
     for own, number in enumerate(streams):
         os.dup2(number, own)
     for number in set(streams) - {0, 1, 2}:
@@ -214,6 +215,15 @@ def _work(order: Order, streams: list[int]) -> None:
     sys.argv = [order.module, *order.arguments]
     sys.path[0] = order.place
     runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+
+
+def _share_media() -> None:
+    """Leave it to the process that imported W&B to remove the folder that all forks have of it."""
+    from wandb.sdk.data_types._private import MEDIA_TMP
+
+    folder: Any = MEDIA_TMP
+    atexit.unregister(folder.cleanup)
+    folder._finalizer.detach()
 
 
 def _with_a_nursery() -> bool:
