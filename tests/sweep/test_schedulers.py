@@ -145,7 +145,6 @@ def test_jobs_of_a_command_that_was_killed_are_taken_over_and_those_that_are_gon
         told, _ = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, told
     assert "job 1: is in the queue, submitted by an earlier command" in told
-    assert "job 3: 1 run (lora.r=4)" in told
     assert slurm.submitted(jobs) == ["1", "2", "3"]
     assert {slurm.state(jobs, job) for job in ("1", "2", "3")} == {"CANCELLED"}
 
