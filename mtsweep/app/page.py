@@ -85,7 +85,8 @@ def _translation(desk: Desk, settings: list[Any]) -> None:
         **_ONE,
     )
     stop.click(None, cancels=[begun])
-    clear.click(lambda: ("", "", ""), None, [text, tuned, plain], api_visibility="private")
+    clear.click(lambda: ("", "", ""), None, [text, tuned, plain], cancels=[begun],
+                api_visibility="private")  # fmt: skip
     for box, shown in ((source, text), (target, tuned), (target, plain)):
         box.change(_directed, [box], [shown], api_visibility="private")
 
